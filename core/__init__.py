@@ -1,0 +1,1 @@
+"""Data, network, training and pictures; knows nothing of pages."""

@@ -1,0 +1,1 @@
+"""What backs each figure in the README, one command each."""

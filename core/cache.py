@@ -1,0 +1,138 @@
+"""What is costly is done once per process and shared by all sessions, so it is read-only.
+
+Plain `lru_cache` behind a lock, not `st.cache_resource`: hashing the arguments of that costs
+0.3 ms a call, which is more than a whole forward pass, and a page needs several calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, wraps
+from pathlib import Path
+from threading import RLock
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from core import dataset, model_folder
+from core.insights import Insights
+from core.model_folder import ModelFolder
+from core.network import Network
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+# One 28×28 image is too small to share between BLAS threads: with many students they only wait for
+# each other. An environment variable would come too late, NumPy is already imported.
+threadpool_limits(limits=1, user_api="blas")
+
+
+def _shared(entries: int) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Keeps the latest `entries` results. When a class joins at once, one thread computes and the
+    others wait for its result."""
+
+    def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        cached = lru_cache(entries)(function)
+        lock = RLock()
+
+        @wraps(function)
+        def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+            with lock:
+                return cached(*args, **kwargs)  # type: ignore[arg-type]
+
+        return call
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Version:
+    """A model folder as it was at a certain time: a model trained anew is a new cache entry."""
+
+    folder: ModelFolder
+    written: tuple[int, ...]  # when each of its files was, in ns; 0 for one that is missing
+
+    @classmethod
+    def of(cls, folder: ModelFolder) -> Version:
+        """The folder as it is now."""
+        return cls(folder, tuple(_written(folder.path / name) for name in _WATCHED))
+
+    @property
+    def insights_command(self) -> str:
+        """What to type where `insights` gives None."""
+        return f"python -m core.insights assets/models/{self.folder.name}"
+
+
+_WATCHED = (
+    model_folder.NETWORK_FILE,
+    model_folder.HISTORY_FILE,
+    model_folder.INSIGHTS_FILE,
+)
+
+
+def models() -> dict[str, Version]:
+    """All model folders by name; looked up anew each time, for a new one may have appeared."""
+    return {folder.name: Version.of(folder) for folder in model_folder.find()}
+
+
+@_shared(2)
+def split(name: dataset.SplitName) -> dataset.Split:
+    """The "train" or "test" images and labels. Raises DatasetError."""
+    return dataset.load_split(name)
+
+
+@_shared(1)
+def train_summary() -> dataset.TrainSummary:
+    """What is known of the training images even where they are not installed. Raises
+    DatasetError."""
+    return dataset.load_train_summary()
+
+
+@_shared(20)
+def class_indices(name: dataset.SplitName, label: int) -> npt.NDArray[np.intp]:
+    """Where the images of a class stand in a split, in rising order. Raises DatasetError."""
+    indices = np.flatnonzero(split(name).labels == label)
+    indices.setflags(write=False)
+    return indices
+
+
+@_shared(8)
+def network(model: Version) -> Network:
+    """The model's network. Raises ModelError."""
+    return model.folder.network()
+
+
+@_shared(8)
+def history(model: Version) -> pd.DataFrame:
+    """Loss and accuracy of each epoch. Raises ModelError."""
+    return model.folder.history()
+
+
+@_shared(8)
+def insights(model: Version) -> Insights | None:
+    """What was measured over the test split; None where that was not done. Raises ModelError."""
+    return model.folder.insights()
+
+
+# 260 kB an image for the tutorial's network. Most of a class looks at the same few images.
+@_shared(64)
+def activations(model: Version, index: int) -> dict[str, npt.NDArray[np.float32]]:
+    """Each layer's output for one test image, without the batch axis.
+
+    Raises DatasetError and ModelError."""
+    image = dataset.to_input(split("test").images[index : index + 1])
+    outputs = {name: batch[0] for name, batch in network(model).activations(image).items()}
+    for output in outputs.values():
+        output.setflags(write=False)
+    return outputs
+
+
+def _written(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

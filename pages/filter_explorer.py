@@ -1,0 +1,177 @@
+"""Every feature map of a layer, and one filter of it in detail (rows S9–S13 of the tutorial)."""
+
+import numpy as np
+import streamlit as st
+
+from core import images
+from core.images import Scale
+from core.network import Layer
+from ui import controls, figures, frame
+
+frame.start_page()
+view = frame.view()
+
+# The tutorial shows filter 3 alone, filter 33 outlining the bag, and filter 39 as numbers.
+TUTORIAL_FILTERS = (3, 33, 39)
+WHAT_TO_SEE = {
+    "conv_layer_1": "The first convolution outlines: most maps are bright along edges of one "
+    "direction, or copy the garment or its background. Compare maps: one that reads vertical edges "
+    "is dark where another, reading horizontal ones, is bright.",
+    "pool_layer_2": "Pooling keeps the strongest value of each 2×2 block and drops the rest: the "
+    "same outlines at half the size, thicker and brighter on average.",
+    "conv_layer_3": "The second convolution combines all maps before it. Its own maps grow "
+    "abstract: a few cells are bright, where a combination of edges was found, and many are 0.",
+    "pool_layer_4": "5×5 cells are left. They hardly say where, but still say what: which filter "
+    "found its combination, and in which corner.",
+}
+
+
+def tutorial_links() -> str:
+    """Links to the tutorial's own choices: its image, its layer, and three filters."""
+    links = [
+        figures.link(
+            controls.address(
+                "filter_explorer",
+                image=controls.DEFAULT_IMAGE,
+                layer=view.network.spatial_layers[0].name,
+                filter=index,
+            ),
+            f"filter {index}",
+        )
+        for index in TUTORIAL_FILTERS
+    ]
+    return f"As in the tutorial, the bag: {', '.join(links)}. {figures.NUMBERS_DIFFER}"
+
+
+def kernel_figure(layer: Layer, index: int) -> str:
+    """The kernel and bias that made a map, or what a layer without kernels did instead."""
+    if layer.kind != "Conv2D":
+        return figures.note(
+            f"{layer.kind} has no kernel: map {index} is computed from map {index} of the layer "
+            "before it."
+        )
+    kernel = layer.weights["kernel"][:, :, :, index]
+    bias = float(layer.weights["bias"][index]) if "bias" in layer.weights else 0.0
+    scale = Scale.centred(kernel)
+    height, width, channels = kernel.shape
+    if channels == 1:
+        picture = figures.kernel_table(kernel[:, :, 0], scale)
+        words = "Blue weights count against, red ones for; white is 0."
+    else:
+        picture = figures.picture(
+            images.tile(kernel, 16), scale, f"The {channels} slices of kernel {index}", 16 * 18
+        )
+        words = (
+            f"One {height}×{width} slice for each of the {channels} maps of the layer before, "
+            f"16 in a row. Blue counts against, red for; the ends are ∓{scale.high:.3g}."
+        )
+    return (
+        figures.title("Kernel", f"{height}×{width}×{channels}, bias {bias:+.3f}")
+        + picture
+        + figures.note(words)
+    )
+
+
+def background_note(layer: Layer, index: int) -> str:
+    """What the flat part of a map is: the first convolution's answer to black pixels."""
+    if layer is not view.network.layers[0] or layer.kind != "Conv2D" or layer.activation != "relu":
+        return ""
+    bias = float(layer.weights["bias"][index]) if "bias" in layer.weights else 0.0
+    return (
+        f" A black background pixel is 0, so there the map shows ReLU(bias) = {max(bias, 0.0):.3f}."
+    )
+
+
+@st.fragment
+def chosen_map() -> None:
+    """The chosen map with all that belongs to it: only this runs again when the filter changes."""
+    index = controls.filter_index(maps.shape[2])
+    chosen = maps[:, :, index]
+    scale = all_maps if shared else Scale.of(chosen)
+    upper_end = "the largest value of all maps of this layer" if shared else "this map's own peak"
+    st.html(
+        figures.mark(index)
+        + figures.title(f"Map {index} of {layer.name}", figures.shape(chosen.shape))
+        + figures.sheet_cell(
+            index, maps.shape[2], f"Feature map {index} of {layer.name} for {view.title}", 286
+        )
+        + figures.colour_bar(
+            scale,
+            f"Activation, no unit: 0 is no response, the right end is {upper_end}."
+            + background_note(layer, index),
+        )
+        + figures.row(
+            figures.facts(
+                [
+                    ("smallest", f"{chosen.min():.4f}"),
+                    ("mean", f"{chosen.mean():.4f}"),
+                    ("largest (peak)", f"{chosen.max():.4f}"),
+                    ("cells above 0", f"{np.mean(chosen > 0):.1%}"),
+                ]
+            ),
+            kernel_figure(layer, index),
+        )
+        + figures.title(f"Map {index} as numbers", "cells above 0 are marked; .31 is 0.31")
+        + figures.number_table(chosen, figures.short_number)
+    )
+    with st.popover("Download", icon=":material/download:", on_change="rerun") as popover:
+        if popover.open:
+            downloads(index, scale)
+
+
+def downloads(index: int, scale: Scale) -> None:
+    """The figures as PNG and the map's numbers as CSV and NPY."""
+    chosen = maps[:, :, index]
+    name = f"{layer.name}_image{view.index}"
+    map_title = f"{layer.name}, filter {index}, {view.title}"
+    sheet_title = f"{layer.name}, {view.title}"
+    for label, file, make in (
+        (
+            "All maps (PNG)",
+            f"{name}.png",
+            lambda: images.sheet_figure(maps, all_maps if shared else None, sheet_title),
+        ),
+        (
+            "This map (PNG)",
+            f"{name}_filter{index}.png",
+            lambda: images.map_figure(chosen, scale, map_title),
+        ),
+        (
+            "Numbers (CSV)",
+            f"{name}_filter{index}.csv",
+            lambda: images.numbers_csv(chosen).encode(),
+        ),
+        ("Numbers (NPY)", f"{name}_filter{index}.npy", lambda: images.numbers_npy(chosen)),
+    ):
+        st.download_button(label, make, file, on_click="ignore", width="stretch")
+
+
+left, right = st.columns([9, 7], gap="medium")
+with left:
+    layer = controls.layer(view.network)
+with right:
+    shared = controls.shared_scale()
+
+maps = view.activations[layer.name]
+all_maps = Scale.of(maps)
+mean_map = maps.mean(axis=2)
+mean_scale = Scale.of(mean_map)
+
+with right:
+    chosen_map()
+with left:
+    st.html(
+        figures.title(f"All {maps.shape[2]} maps of {layer.name}", f"for {view.title}")
+        + figures.sheet(
+            maps,
+            all_maps if shared else None,
+            f"Sheet of the {maps.shape[2]} feature maps of {layer.name} for {view.title}",
+        )
+        + figures.note(WHAT_TO_SEE.get(layer.name, ""))
+        + figures.row(
+            figures.title(f"Mean of all {maps.shape[2]} maps")
+            + figures.picture(mean_map, mean_scale, f"Mean map of {layer.name}", 200),
+            figures.colour_bar(mean_scale, "Mean activation over the maps, cell by cell.")
+            + figures.note(tutorial_links()),
+        )
+    )

@@ -1,0 +1,121 @@
+"""The image's way through the network on one screen (rows S7, S12 and S17 of the tutorial)."""
+
+from html import escape
+
+import streamlit as st
+
+from core import images
+from core.images import PIXELS, Scale
+from core.network import Layer
+from ui import controls, figures, frame
+
+frame.start_page()
+view = frame.view()
+
+STRONGEST = 6
+WORDS = {
+    "Conv2D": "{filters} kernels slide over all maps before it; each writes one map, bright where "
+    "its pattern is. ReLU turns what is below 0 into 0.",
+    "MaxPooling2D": "Keeps the largest value of each small window: the same patterns, their exact "
+    "place forgotten.",
+    "AveragePooling2D": "Keeps the mean of each small window: smaller, smoother maps.",
+    "Flatten": "All maps in one row of {filters} numbers, position by position.",
+    "Dense": "Each of the {filters} numbers is a weighted sum of all numbers before it.",
+}
+
+
+def words(layer: Layer) -> str:
+    """One sentence on what a layer does."""
+    text = WORDS.get(layer.kind, "Changes the numbers, not the shape, of what comes before it.")
+    return text.format(filters=layer.output_shape[-1])
+
+
+def spatial_step(layer: Layer) -> str:
+    """A layer with feature maps: its mean map and its strongest maps, each a link."""
+    maps = view.activations[layer.name]
+    mean_map = maps.mean(axis=2)
+    strongest = images.strongest(maps, STRONGEST)
+    links = "".join(
+        f'<a href="{controls.address("filter_explorer", layer=layer.name, filter=index)}" '
+        f'target="_self" title="Open filter {index}">'
+        + figures.picture(
+            maps[:, :, index], Scale.of(maps[:, :, index]), f"Map {index} of {layer.name}", 38
+        )
+        + f"{index}</a>"
+        for index in strongest
+    )
+    return (
+        figures.title(escape(layer.name), figures.shape(layer.output_shape))
+        + figures.picture(mean_map, Scale.of(mean_map), f"Mean map of {layer.name}", 124)
+        + f'<div class="maps">{links}</div>'
+        + figures.note(words(layer))
+    )
+
+
+def flat_step(layer: Layer) -> str:
+    """A layer whose output is a row of numbers: a strip of cells."""
+    values = view.activations[layer.name]
+    columns = 64 if len(values) >= 512 else 32
+    strip = images.tile(values.reshape(1, 1, -1), columns)
+    scale = Scale.of(values)
+    return (
+        figures.title(escape(layer.name), f"{len(values)} numbers")
+        + figures.picture(
+            strip, scale, f"The {len(values)} outputs of {layer.name}, {columns} in a row", 330
+        )
+        + figures.colour_bar(scale, f"{columns} in a row. {words(layer)}")
+    )
+
+
+def last_step(layer: Layer) -> str:
+    """The class probabilities."""
+    return (
+        figures.title(escape(layer.name), "10 probabilities")
+        + figures.probability_bars(view.probabilities, view.label)
+        + figures.note("Softmax turns the last sums into shares of 1; the largest is the answer.")
+    )
+
+
+st.header("What the network sees", anchor=False)
+inner = view.network.layers[:-1]
+steps = [
+    figures.title("Input", "28×28×1")
+    + figures.picture(view.image, PIXELS, view.title, 124)
+    + figures.note(
+        f"{view.title[0].upper()}{view.title[1:]}. One brightness a pixel, from 0 (black) to 255, "
+        "divided by 255."
+    ),
+    *(spatial_step(layer) for layer in inner if len(layer.output_shape) == 3),
+]
+flat = [
+    *(flat_step(layer) for layer in inner if len(layer.output_shape) == 1),
+    last_step(view.network.layers[-1]),
+]
+st.html(
+    figures.note(
+        "The way of one image through the network. Each layer: the mean of all its maps, large, "
+        f"and the {STRONGEST} maps with the highest peaks; click one to open its filter. Dark "
+        "is 0, yellow is the picture's own largest value."
+    )
+    + '<div class="way">'
+    + "".join(f'<div class="step">{step}</div>' for step in steps)
+    + "</div>"
+    + '<div class="way wide">'
+    + "".join(f'<div class="step">{step}</div>' for step in flat)
+    + "</div>"
+)
+st.html(
+    figures.note(
+        "What to see: the first convolution outlines the garment and finds edges; pooling keeps "
+        "and sharpens the strongest; the second convolution grows abstract, its maps show where a "
+        "combination of edges was found. "
+        + figures.link(
+            controls.address("", image=controls.DEFAULT_IMAGE),
+            f"As in the tutorial: test image {controls.DEFAULT_IMAGE}, a bag",
+        )
+        + f". {figures.NUMBERS_DIFFER}"
+    )
+)
+with st.container(horizontal=True):
+    for script, title, icon in frame.PAGES[1:]:
+        st.page_link(script, label=title, icon=icon)

@@ -1,0 +1,218 @@
+"""The controls that pages share, one function each.
+
+All of a view's state is declared here: a control's key is its URL parameter, so a copied link shows
+the same view, and a value survives a page switch. A default stays out of the URL. Other code sets
+these values with `choose`, never through `st.query_params`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from html import escape
+from typing import Any, Literal, TypedDict
+from urllib.parse import urlencode
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from core import cache, dataset
+from core.dataset import CLASS_NAMES
+from core.images import class_label
+from core.network import Layer, Network
+
+# The tutorial's worked example, a bag.
+DEFAULT_IMAGE = 2000
+TEST_IMAGES = 10_000
+TRAIN_IMAGES = 60_000
+LABELS = frozenset(str(label) for label in range(len(CLASS_NAMES)))
+# The tutorial compares T-shirt/top with ankle boot, two images of each.
+DEFAULT_PAIR = (0, 9)
+DEFAULT_EXAMPLES = 2
+
+
+class _Bound(TypedDict):
+    bind: Literal["query-params"]
+    persist_state: Literal["session"]
+
+
+_BOUND: _Bound = {"bind": "query-params", "persist_state": "session"}
+
+
+def address(page: str, **values: Any) -> str:
+    """The relative address of a page with these values, for an HTML link. The model and the image
+    in view stay, where they are not among the values."""
+    kept = {key: st.session_state[key] for key in ("model", "image") if key in st.session_state}
+    kept["image"] = int(kept.get("image", DEFAULT_IMAGE))
+    return escape(f"{page}?{urlencode(kept | values)}")
+
+
+def choose(**values: Any) -> None:
+    """Sets shared state by key, as a callback: `on_click=choose, kwargs={"image": 3}`."""
+    for key, value in values.items():
+        st.session_state[key] = value
+
+
+def model_name(names: Sequence[str]) -> str:
+    """Which of the model folders the app shows."""
+    return st.selectbox("Model", names, key="model", **_BOUND)
+
+
+def image_index() -> int:
+    """Which test image the app shows, 0–9999, with the ways to another one."""
+    # A float input, though the index is whole: Streamlit 1.67 fails on ?image=inf in an integer
+    # input, and gives the default for it in a float input.
+    index = st.number_input(
+        "Test image",
+        min_value=0.0,
+        max_value=TEST_IMAGES - 1.0,
+        value=float(DEFAULT_IMAGE),
+        step=1.0,
+        format="%.0f",
+        key="image",
+        help="0 to 9999. − and +, or the arrow keys ↓ and ↑, go to the previous and next image.",
+        **_BOUND,
+    )
+    st.button("Random image", key="random", on_click=_random_image, width="stretch")
+    st.menu_button(
+        "Next of a class",
+        range(len(CLASS_NAMES)),
+        format_func=class_label,
+        key="next_of_class",
+        on_click=_next_of_class,
+        width="stretch",
+    )
+    return int(index)
+
+
+def layer(network: Network) -> Layer:
+    """Which layer with feature maps a figure shows; the model's first convolution by default."""
+    layers = {layer.name: layer for layer in network.spatial_layers}
+    first = next((layer for layer in layers.values() if layer.kind == "Conv2D"), None)
+    default = first.name if first else next(iter(layers))
+    name = st.segmented_control(
+        "Layer", list(layers), default=default, required=True, key="layer", **_BOUND
+    )
+    # ?layer= (empty) leaves the control without a choice, in spite of `required`.
+    return layers[name or default]
+
+
+def filter_index(count: int) -> int:
+    """Which of a layer's `count` filters a figure shows."""
+    if count == 1:
+        return 0
+    return st.slider("Filter", 0, count - 1, 0, key="filter", **_BOUND)
+
+
+def shared_scale() -> bool:
+    """Whether all maps of a figure share one colour scale; by default each map has its own."""
+    choice = st.segmented_control(
+        "Colour scale",
+        ["map", "shared"],
+        default="map",
+        required=True,
+        format_func={"map": "per map", "shared": "shared"}.__getitem__,
+        key="scale",
+        **_BOUND,
+    )
+    return choice == "shared"
+
+
+def class_pair() -> tuple[int, int]:
+    """The two classes that are compared, as labels 0–9."""
+    return (
+        _class("First class", "class_a", DEFAULT_PAIR[0]),
+        _class("Second class", "class_b", DEFAULT_PAIR[1]),
+    )
+
+
+def _class(title: str, key: str, default: int) -> int:
+    # A selectbox keeps what it displays in the URL, "2 Pullover"; a link may also say just "2".
+    label = st.query_params.get(key, "")
+    if key not in st.session_state and label in LABELS:
+        st.session_state[key] = int(label)
+    return st.selectbox(
+        title,
+        range(len(CLASS_NAMES)),
+        index=default,
+        format_func=class_label,
+        key=key,
+        **_BOUND,
+    )
+
+
+def picked_images(key: str, label: int, labels: npt.NDArray[np.uint8]) -> list[int]:
+    """Test images of a class, named one by one; empty for the first ones of the class."""
+    text = st.text_input(
+        f"Test images of {CLASS_NAMES[label]}",
+        key=key,
+        placeholder="the first of the class",
+        max_chars=60,
+        help="Numbers of test images of this class, such as 19, 27.",
+        **_BOUND,
+    )
+    picked = []
+    for word in text.replace(",", " ").split():
+        index = int(word) if word.isascii() and word.isdecimal() and len(word) <= 4 else None
+        if index is None or labels[index] != label:
+            st.caption(f"“{word}” is not the number of a test image of {CLASS_NAMES[label]}.")
+            return []
+        picked.append(index)
+    return picked
+
+
+def example_count() -> int:
+    """How many images of each class are compared."""
+    return st.slider("Images of each", 2, 5, DEFAULT_EXAMPLES, key="examples", **_BOUND)
+
+
+def gallery_split() -> dataset.SplitName:
+    """Which split the gallery shows."""
+    choice = st.segmented_control(
+        "Split", ["test", "train"], default="test", required=True, key="split", **_BOUND
+    )
+    return "train" if choice == "train" else "test"
+
+
+def gallery_class() -> int | None:
+    """Which class the gallery shows, None for all."""
+    options = ["all", *CLASS_NAMES]
+    choice = st.selectbox("Class", options, key="class", **_BOUND)
+    return None if choice == "all" else CLASS_NAMES.index(choice)
+
+
+def gallery_page(pages: int) -> int:
+    """Which page of the gallery's contact sheet is open, from 1."""
+    # A float for the reason given in image_index.
+    page = st.number_input(
+        f"Page, of {pages}", 1.0, float(pages), 1.0, 1.0, format="%.0f", key="page", **_BOUND
+    )
+    return int(page)
+
+
+def train_image() -> int:
+    """Which training image is open in the gallery."""
+    index = st.number_input(
+        "Training image",
+        0.0,
+        TRAIN_IMAGES - 1.0,
+        0.0,
+        1.0,
+        format="%.0f",
+        key="train_image",
+        **_BOUND,
+    )
+    return int(index)
+
+
+def _random_image() -> None:
+    choose(image=float(random.randrange(TEST_IMAGES)))
+
+
+def _next_of_class() -> None:
+    label = st.session_state["next_of_class"]
+    indices = cache.class_indices("test", label)
+    current = int(st.session_state.get("image", DEFAULT_IMAGE))
+    position = int(np.searchsorted(indices, current, side="right"))
+    choose(image=float(indices[position % len(indices)]))

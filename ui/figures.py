@@ -1,0 +1,226 @@
+"""The figures that the pages share, as HTML: each function returns one self-explaining piece.
+
+HTML and not `st.image`, because a picture inside its element costs no second request, is enlarged
+by the browser without smoothing, and sits exactly beside the numbers that belong to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from core.dataset import CLASS_NAMES
+from core.images import AnyArray, FloatArray, Scale, colour_stops, data_uri, sheet_uri, to_indices
+
+SHEET_COLUMNS = 8
+_HUNDREDTHS = [f".{hundredths:02}" for hundredths in range(100)]
+
+NUMBERS_DIFFER = (
+    "A filter's number means nothing across trainings: in another model it is another filter."
+)
+
+
+def picture(values: AnyArray, scale: Scale, alt: str, width: int) -> str:
+    """An array (h, w) as an image element `width` CSS pixels wide, one pixel a cell."""
+    return (
+        f'<img class="pixels" style="width:{width}px;max-width:100%" '
+        f'src="{data_uri(values, scale)}" alt="{escape(alt)}">'
+    )
+
+
+def sheet(
+    maps: FloatArray, scale: Scale | None, alt: str, captions: Sequence[str] | None = None
+) -> str:
+    """All maps (h, w, n), numbered from 0 if they have no captions; `mark` outlines one of them.
+
+    Without a scale each map has its own. There is room for one sheet on a page: the cells, and
+    `sheet_cell`, find its picture by name.
+    """
+    count = maps.shape[2]
+    captions = captions or [str(index) for index in range(count)]
+    cells = "".join(f"<div>{escape(caption)}<i></i></div>" for caption in captions)
+    columns, rows = _grid(count)
+    # Where each cell's map begins: a rule a column and a row, shorter than a style a cell.
+    places = [
+        f"nth-child({columns}n+{column + 1}) i{{background-position-x:{_share(column, columns)}}}"
+        for column in range(columns)
+    ] + [
+        f"nth-child(n+{row * columns + 1}) i{{background-position-y:{_share(row, rows)}}}"
+        for row in range(rows)
+    ]
+    rules = "".join(f".sheet div:{place}" for place in places)
+    return (
+        f"<style>:root{{--sheet:url({sheet_uri(maps, columns, scale)});"
+        f"--columns:{columns};--rows:{rows}}}{rules}</style>"
+        f'<div class="sheet" role="img" aria-label="{escape(alt)}">{cells}</div>'
+    )
+
+
+def sheet_cell(index: int, count: int, alt: str, width: int) -> str:
+    """Map `index` out of the `count` maps of the sheet, large: the browser has it already."""
+    columns, rows = _grid(count)
+    position = f"{_share(index % columns, columns)} {_share(index // columns, rows)}"
+    return (
+        f'<div class="sheet-cell" role="img" aria-label="{escape(alt)}" '
+        f'style="width:{width}px;background-position:{position}"></div>'
+    )
+
+
+def mark(index: int) -> str:
+    """Outlines map `index` of the sheet, which itself need not be sent again for that."""
+    return (
+        f"<style>.sheet div:nth-child({index + 1}){{outline:3px solid #d55e00;font-weight:700;"
+        "background:color-mix(in srgb,#d55e00 25%,transparent)}</style>"
+    )
+
+
+def colour_bar(scale: Scale, words: str = "") -> str:
+    """The palette from end to end with the values of its ends, and what they mean."""
+    gradient = ",".join(colour_stops(scale.palette))
+    return (
+        f'<div class="colour-bar">{number(scale.low)}'
+        f'<span style="background:linear-gradient(90deg,{gradient})"></span>'
+        f"{number(scale.high)}</div>" + (note(words) if words else "")
+    )
+
+
+def number_table(values: AnyArray, form: Callable[[Any], str] = str) -> str:
+    """An array (h, w) as a table with row and column numbers; positive cells are marked."""
+    # End tags that HTML lets one leave out are left out: they would double the size of a message
+    # that every move of the filter slider sends.
+    head = "".join(f"<th>{column}" for column in range(values.shape[1]))
+    body = "".join(
+        f"<tr><th>{row}"
+        + "".join(
+            f"<td class=p>{form(value)}" if value > 0 else f"<td>{form(value) if value else 0}"
+            for value in cells
+        )
+        for row, cells in enumerate(values.tolist())
+    )
+    return f'<div class="scroll"><table class="numbers"><tr><th>{head}{body}</table></div>'
+
+
+def short_number(value: float) -> str:
+    """A value in about three characters, as in ".31" or "1.4", for tables with many cells."""
+    if 0 < value < 0.995:
+        return _HUNDREDTHS[round(100 * value)]
+    return f"−{short_number(-value)}" if value < 0 else f"{value:.1f}"
+
+
+def kernel_table(kernel: FloatArray, scale: Scale) -> str:
+    """A kernel (h, w) as numbers on their colours."""
+    stops = colour_stops(scale.palette, 256)
+    entries = to_indices(kernel, scale)
+    rows = []
+    for row in range(kernel.shape[0]):
+        cells = []
+        for column in range(kernel.shape[1]):
+            entry = int(entries[row, column])
+            # Both ends of the diverging palette are dark, its middle is light.
+            ink = "#fff" if entry < 56 or entry > 199 else "#000"
+            cells.append(
+                f'<td class="kernel" style="background:{stops[entry]};color:{ink}">'
+                f"{kernel[row, column]:+.3f}</td>"
+            )
+        rows.append("<tr>" + "".join(cells) + "</tr>")
+    return f'<table class="numbers">{"".join(rows)}</table>'
+
+
+def facts(pairs: Sequence[tuple[str, str]]) -> str:
+    """Names and values below each other."""
+    rows = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in pairs)
+    return f'<dl class="facts">{rows}</dl>'
+
+
+def probability_bars(probabilities: FloatArray, label: int) -> str:
+    """The ten class probabilities as bars; the true class is set bold and ticked."""
+    best = int(np.argmax(probabilities))
+    return class_bars(
+        probabilities,
+        f"Bars of the ten class probabilities; highest {CLASS_NAMES[best]} with "
+        f"{probabilities[best]:.1%}, true class {CLASS_NAMES[label]}.",
+        label,
+    )
+
+
+def class_bars(shares: FloatArray, alt: str, label: int | None = None) -> str:
+    """A share, 0 to 1, of each class as bars; the class `label` is set bold and ticked."""
+    rows = "".join(
+        f'<span class="{"true" if index == label else ""}">{escape(CLASS_NAMES[index])}'
+        f"{' ✓' if index == label else ''}</span>"
+        f'<span><span class="bar" style="width:{share:.1%}"></span></span>'
+        f"<span>{share:.1%}</span>"
+        for index, share in enumerate(shares.tolist())
+    )
+    return f'<div class="bars" role="img" aria-label="{escape(alt)}">{rows}</div>'
+
+
+def paired_bars(rows: Sequence[tuple[str, Sequence[float]]], names: tuple[str, str]) -> str:
+    """Two values a row as bars on one scale, the first blue, the second vermilion."""
+    longest = max((value for _, values in rows for value in values), default=0.0) or 1.0
+    lines = []
+    for name, values in rows:
+        for position, (value, kind) in enumerate(zip(values, ("first", "second"), strict=True)):
+            lines.append(
+                f"<span>{escape(name) if position == 0 else ''}</span>"
+                f'<span><span class="bar {kind}" style="width:{max(value, 0) / longest:.1%}">'
+                f"</span></span><span>{number(value)}</span>"
+            )
+    legend = (
+        f'<p class="note"><span class="key first"></span> {escape(names[0])} '
+        f'<span class="key second"></span> {escape(names[1])}</p>'
+    )
+    alt = f"Bars of two values for each of {', '.join(name for name, _ in rows)}"
+    return (
+        legend + f'<div class="bars" role="group" aria-label="{escape(alt)}">{"".join(lines)}</div>'
+    )
+
+
+def link(target: str, words: str) -> str:
+    """A link to a relative address from `controls.address`."""
+    return f'<a href="{target}" target="_self">{words}</a>'
+
+
+def title(text: str, detail: str = "") -> str:
+    """The heading of one figure."""
+    small = f" <small>{detail}</small>" if detail else ""
+    return f'<p class="figure-title">{text}{small}</p>'
+
+
+def note(text: str) -> str:
+    """The words beside a figure. May hold HTML."""
+    return f'<p class="note">{text}</p>'
+
+
+def row(*pieces: str) -> str:
+    """Pieces beside each other, wrapped where the page is narrow; the last takes what is left."""
+    return f'<div class="row">{"".join(f"<div>{piece}</div>" for piece in pieces)}</div>'
+
+
+def shape(dimensions: tuple[int, ...]) -> str:
+    """A shape as in "26×26×64"."""
+    return "×".join(str(size) for size in dimensions)
+
+
+def number(value: float) -> str:
+    """A value with three significant digits, and plainly 0 where it is 0."""
+    return "0" if value == 0 else f"{value:.3g}".replace("-", "−")
+
+
+def missing(value: float | None, form: str) -> str:
+    """A value in a table, or a dash where there is none."""
+    return "–" if value is None else format(value, form)
+
+
+def _grid(count: int) -> tuple[int, int]:
+    """Columns and rows of a sheet of `count` maps."""
+    columns = min(SHEET_COLUMNS, count)
+    return columns, -(-count // columns)
+
+
+def _share(position: int, count: int) -> str:
+    """Where in a picture of `count` cells a side cell `position` begins, as CSS counts it."""
+    return f"{100 * position / max(count - 1, 1):.6g}%"

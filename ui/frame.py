@@ -1,0 +1,157 @@
+"""What stands around every page: the navigation, the model, the test image and its prediction."""
+
+from __future__ import annotations
+
+import re
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from core import cache
+from core.cache import Version
+from core.dataset import CLASS_NAMES, DatasetError
+from core.images import PIXELS
+from core.keras_file import ModelError
+from core.model_folder import ModelFolder
+from core.network import Network
+from ui import controls, figures
+
+HOME = "pages/home.py"
+PAGES = (
+    (HOME, "Home", ":material/home:"),
+    ("pages/dataset_gallery.py", "Dataset gallery", ":material/apps:"),
+    ("pages/model_training.py", "Model and training", ":material/model_training:"),
+    ("pages/filter_explorer.py", "Filter explorer", ":material/grid_view:"),
+    ("pages/class_comparison.py", "Class comparison", ":material/compare:"),
+)
+TRAIN_COMMAND = "python -m core.training --recipe tutorial"
+# Part of the sidebar's HTML: an element of its own would cost every move a message more. Comments
+# and indentation stay on the server.
+STYLE = "<style>{}</style>".format(
+    " ".join(re.sub(r"/\*.*?\*/", "", Path(__file__).with_name("style.css").read_text()).split())
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """The model and the test image that all pages look at."""
+
+    model: Version
+    network: Network
+    index: int
+    image: npt.NDArray[np.uint8]  # (28, 28)
+    label: int
+    activations: dict[str, npt.NDArray[np.float32]]  # each layer's output, no batch axis
+
+    @property
+    def prediction(self) -> int:
+        """The class with the highest probability."""
+        return int(np.argmax(self.probabilities))
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float32]:
+        """The network's last output, one number a class."""
+        return self.activations[self.network.layers[-1].name]
+
+    @property
+    def title(self) -> str:
+        """The image in words, as in "test image 2000, Bag"."""
+        return f"test image {self.index}, {CLASS_NAMES[self.label]}"
+
+
+@dataclass(frozen=True)
+class _Frame:
+    view: View | None
+    problem: str
+
+
+# Set while the frame runs a page. A script run has a thread of its own, so it never sees another's.
+_frame: ContextVar[_Frame | None] = ContextVar("frame", default=None)
+
+
+def run() -> None:
+    """Draws the frame, then the page that the address names inside it."""
+    st.set_page_config("See the filters", "🔬", layout="wide")
+    page = st.navigation(
+        [
+            st.Page(script, title=title, icon=icon, default=script == HOME)
+            for script, title, icon in PAGES
+        ],
+        position="top",
+    )
+    with st.sidebar:
+        frame = _sidebar()
+        st.html(STYLE + (_prediction(frame.view) if frame.view else ""))
+    token = _frame.set(frame)
+    try:
+        page.run()
+    finally:
+        _frame.reset(token)
+
+
+def start_page() -> None:
+    """First call of each page. On a process's very first visit Streamlit 1.67 runs a page's script
+    without streamlit_app.py, because it finds a folder named pages; then the frame is drawn here,
+    with the page inside it."""
+    if _frame.get() is None:
+        run()
+        st.stop()
+
+
+def view() -> View:
+    """The model and image in view; where there are none the page ends here, saying why."""
+    frame = _frame.get()
+    assert frame is not None, "a page calls start_page first"
+    if frame.view is None:
+        st.error(frame.problem)
+        st.stop()
+    return frame.view
+
+
+def _sidebar() -> _Frame:
+    models = cache.models()
+    if not models:
+        return _Frame(
+            None, f"There is no trained model yet. This command trains one: `{TRAIN_COMMAND}`"
+        )
+    model = models[controls.model_name(list(models))]
+    index = controls.image_index()
+    try:
+        network = cache.network(model)
+        _check_fit(model.folder, network)
+        split = cache.split("test")
+        activations = cache.activations(model, index)
+    except (DatasetError, ModelError) as error:
+        return _Frame(None, str(error))
+    view = View(model, network, index, split.images[index], int(split.labels[index]), activations)
+    return _Frame(view, "")
+
+
+def _check_fit(model: ModelFolder, network: Network) -> None:
+    output_shape = network.layers[-1].output_shape
+    if network.input_shape != (28, 28, 1) or output_shape != (len(CLASS_NAMES),):
+        raise ModelError(
+            f"The model {model.name} takes {figures.shape(network.input_shape)} images and gives "
+            f"{figures.shape(output_shape)} numbers, but this app shows 28×28×1 images of "
+            f"{len(CLASS_NAMES)} classes: choose another model."
+        )
+
+
+def _prediction(view: View) -> str:
+    right = view.prediction == view.label
+    verdict = "✓ right" if right else f"✗ wrong, it is {CLASS_NAMES[view.label]}"
+    return (
+        figures.picture(view.image, PIXELS, view.title, 140)
+        + figures.title(
+            f"Label: {view.label} {CLASS_NAMES[view.label]}",
+        )
+        + figures.note(
+            f"Predicted: <b>{CLASS_NAMES[view.prediction]}</b> with "
+            f"{view.probabilities[view.prediction]:.1%} {verdict}"
+        )
+        + figures.probability_bars(view.probabilities, view.label)
+    )
