@@ -31,6 +31,9 @@ Shape = tuple[int, ...]
 MAX_CONFIG_BYTES = 4 * 2**20
 MAX_WEIGHTS_BYTES = 256 * 2**20  # optimizer state included, which triples what Adam trained
 
+# What h5py raises on damage, depending on where the damage is.
+HDF5_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError)
+
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 # Properties that shape training, or the weights before it, but not what the trained network does.
@@ -65,7 +68,7 @@ class LayerConfig:
 
     def error(self, what: str) -> ModelError:
         """The exception to raise for this layer; `what` completes "the layer ..."."""
-        return ModelError(f'{self.file}: the layer "{self.name}" ({self.kind}) {what}.')
+        return ModelError(f'{self.file}: the layer "{self.name:.60}" ({self.kind:.60}) {what}.')
 
     def refuse(self, key: str, supported: str) -> ModelError:
         """The exception to raise for the value of one property."""
@@ -104,8 +107,9 @@ class LayerConfig:
     def numbers(self, key: str, shape: Shape) -> Array:
         """A finite number, or nested lists of them, that broadcast to `shape` (no batch axis)."""
         value = self._take(key)
-        if isinstance(value, dict) and value.get("class_name") == "__numpy__":
-            value = value["config"]["value"]
+        match value:
+            case {"class_name": "__numpy__", "config": {"value": list(numbers)}}:
+                value = numbers
         try:
             array = np.array(value, dtype=np.float32)
             fits = np.broadcast_shapes(array.shape, shape) == shape and np.isfinite(array).all()
@@ -118,8 +122,9 @@ class LayerConfig:
     def require_float32(self) -> None:
         """Raise `ModelError` if the layer computes in another type, or in several."""
         policy = self.properties.get("dtype")
-        if isinstance(policy, dict) and policy["class_name"] == "DTypePolicy":
-            policy = policy["config"]["name"]
+        match policy:
+            case {"class_name": "DTypePolicy", "config": {"name": str(name)}}:
+                policy = name
         if policy != "float32":
             raise self.error(f"has dtype={_shortened(policy)}, but only float32 is supported")
 
@@ -191,8 +196,7 @@ class KerasFile:
         """
         try:
             return self._read_weights(layer, shapes)
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            # What h5py raises on damage follows no one type.
+        except HDF5_ERRORS as error:
             raise layer.error(
                 "has weights that cannot be read: model.weights.h5 is damaged"
             ) from error
@@ -217,20 +221,22 @@ class KerasFile:
     def _read_model(self, model: Any) -> tuple[tuple[int, int, int], tuple[LayerConfig, ...]]:
         kind, config = model["class_name"], model["config"]
         if kind not in ("Sequential", "Functional") or not _is_keras_own(model):
-            raise self._error(f"holds a {kind} model; only Sequential and Functional can be opened")
+            raise self._error(
+                f"holds a {_shortened(kind)} model; only Sequential and Functional can be opened"
+            )
         entries = config["layers"]
         layers = [self._read_layer(entry) for entry in entries]
         names = [layer.name for layer in layers]
         for name, count in Counter(names).items():
             if count > 1:
-                raise self._error(f'has {count} layers of the name "{name}"; names must differ')
+                raise self._error(f'has {count} layers of the name "{name:.60}"; names must differ')
         if kind == "Functional":
             for previous, layer, entry in zip([None, *names], layers, entries, strict=False):
                 _check_chained(layer, entry["inbound_nodes"], previous)
             outputs = config["output_layers"]
             if outputs not in ([names[-1], 0, 0], [[names[-1], 0, 0]]):
                 raise self._error(
-                    f'must have its last layer "{names[-1]}" as its one output, but has '
+                    f'must have its last layer "{names[-1]:.60}" as its one output, but has '
                     f"output_layers={_shortened(outputs)}"
                 )
         if layers and layers[0].kind == "InputLayer":
@@ -297,7 +303,7 @@ class KerasFile:
             content = self._read_member("model.weights.h5", MAX_WEIGHTS_BYTES)
             try:
                 self._hdf5 = h5py.File(io.BytesIO(content), "r")
-            except OSError as error:
+            except HDF5_ERRORS as error:
                 raise self._error("is damaged: its model.weights.h5 is not HDF5") from error
             self._unread_bytes = len(content)
         return self._hdf5
@@ -310,10 +316,6 @@ class KerasFile:
             group = _hard_linked(group, step, layer)
             if not isinstance(group, h5py.Group):
                 raise layer.error(f"has no weights: {step} is not a group in model.weights.h5")
-        # Keras finds the group by class and order; the name in it, which newer versions write,
-        # shows whether the two still belong together.
-        if group.attrs.get("name", layer.name) != layer.name:
-            raise layer.error(f'would get the weights of "{group.attrs["name"]}"')
         if len(group) != len(shapes):
             raise layer.error(
                 f"has {len(group)} weights, but its configuration asks for {len(shapes)}"
@@ -354,7 +356,10 @@ def _is_size(value: object) -> TypeGuard[int]:
 
 
 def _shortened(value: object) -> str:
-    text = json.dumps(value)
+    try:
+        text = json.dumps(value)
+    except RecursionError:  # lists in lists in lists
+        text = str(type(value))
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -380,8 +385,8 @@ def _check_chained(layer: LayerConfig, nodes: Any, previous: str | None) -> None
         raise layer.error("has inbound_nodes with several inputs; branches are not supported")
     if source != [previous, 0, 0]:
         raise layer.error(
-            f'has inbound_nodes from "{source[0]}" instead of the layer before it; branches are '
-            "not supported"
+            f"has inbound_nodes from {_shortened(source[0])} instead of the layer before it; "
+            "branches are not supported"
         )
     for key, value in nodes[0]["kwargs"].items():
         if value:
@@ -391,7 +396,9 @@ def _check_chained(layer: LayerConfig, nodes: Any, previous: str | None) -> None
 def _group_names(layers: Collection[LayerConfig]) -> dict[str, str]:
     """Layer name to its HDF5 group: the class in snake case, numbered from the second on.
 
-    The rule is `keras.src.saving.saving_lib._save_container_state`'s.
+    Keras itself finds the group so (`_load_container_state` in `keras.src.saving.saving_lib`).
+    Newer versions also write the layer's name to an attribute of it. That stays unread: HDF5 keeps
+    such strings in a structure (the global heap) that can be damaged so that reading never ends.
     """
     seen: Counter[str] = Counter()
     names = {}

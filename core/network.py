@@ -28,8 +28,8 @@ from core.keras_file import Array, KerasFile, LayerConfig, ModelError, Shape
 
 __all__ = ["Array", "Field", "Layer", "ModelError", "Network", "Shape", "Slide"]
 
-# Images a chunk. Small, so that a chunk's feature maps stay in the processor's cache from one layer
-# to the next; benchmarks/forward.py shows what other sizes cost.
+# Images at a time, few enough that their feature maps stay in the processor's cache from one layer
+# to the next: with the tutorial's network 8 to 32 take the same time, fewer or more take longer.
 BATCH_SIZE = 8
 
 MAX_VALUES = 2**25  # that one image may take up in one layer: 128 MiB

@@ -12,7 +12,7 @@ from core.keras_file import ModelError
 from ui import controls, figures, frame
 
 frame.start_page()
-view = frame.view()
+view = frame.view(with_maps=True)
 
 # The tutorial takes its examples from the first 40 test images.
 FIRST_IMAGES = 40

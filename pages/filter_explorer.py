@@ -9,7 +9,7 @@ from core.network import Layer
 from ui import controls, figures, frame
 
 frame.start_page()
-view = frame.view()
+view = frame.view(with_maps=True)
 
 # The tutorial shows filter 3 alone, filter 33 outlining the bag, and filter 39 as numbers.
 TUTORIAL_FILTERS = (3, 33, 39)
@@ -93,7 +93,7 @@ def chosen_map() -> None:
         figures.mark(index)
         + figures.title(f"Map {index} of {layer.name}", figures.shape(chosen.shape))
         + figures.sheet_cell(
-            index, maps.shape[2], f"Feature map {index} of {layer.name} for {view.title}", 286
+            index, maps.shape[2], f"Feature map {index} of {layer.name} for {view.title}"
         )
         + figures.colour_bar(
             scale,
@@ -146,7 +146,7 @@ def downloads(index: int, scale: Scale) -> None:
         st.download_button(label, make, file, on_click="ignore", width="stretch")
 
 
-left, right = st.columns([9, 7], gap="medium")
+left, right = st.columns(2)
 with left:
     layer = controls.layer(view.network)
 with right:

@@ -69,7 +69,6 @@ def curves(history: pd.DataFrame, measure: str) -> dict[str, Any]:
         "axis": {"tickMinStep": 1, "format": "d"},
     }
     return {
-        "height": 230,
         "layer": [
             {
                 "data": {"values": [{"epoch": epoch}]},
@@ -136,6 +135,7 @@ for name, model in cache.models().items():
         with column:
             st.vega_lite_chart(
                 curves(history, measure),
+                height=300,
                 alt=f"Line chart of {measure} by epoch for {name}, one line a split",
             )
     st.html(

@@ -59,13 +59,13 @@ def sheet(
     )
 
 
-def sheet_cell(index: int, count: int, alt: str, width: int) -> str:
+def sheet_cell(index: int, count: int, alt: str) -> str:
     """Map `index` out of the `count` maps of the sheet, large: the browser has it already."""
     columns, rows = _grid(count)
     position = f"{_share(index % columns, columns)} {_share(index // columns, rows)}"
     return (
         f'<div class="sheet-cell" role="img" aria-label="{escape(alt)}" '
-        f'style="width:{width}px;background-position:{position}"></div>'
+        f'style="background-position:{position}"></div>'
     )
 
 
@@ -100,7 +100,10 @@ def number_table(values: AnyArray, form: Callable[[Any], str] = str) -> str:
         )
         for row, cells in enumerate(values.tolist())
     )
-    return f'<div class="scroll"><table class="numbers"><tr><th>{head}{body}</table></div>'
+    return (
+        f'<div class="scroll"><table class="numbers cells" style="--cells:{values.shape[1] + 1}">'
+        f"<tr><th>{head}{body}</table></div>"
+    )
 
 
 def short_number(value: float) -> str:
@@ -131,8 +134,8 @@ def kernel_table(kernel: FloatArray, scale: Scale) -> str:
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:
     """Names and values below each other."""
-    rows = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in pairs)
-    return f'<dl class="facts">{rows}</dl>'
+    rows = "".join(f"<span>{name}</span><b>{value}</b>" for name, value in pairs)
+    return f'<div class="facts">{rows}</div>'
 
 
 def probability_bars(probabilities: FloatArray, label: int) -> str:

@@ -102,12 +102,18 @@ def start_page() -> None:
         st.stop()
 
 
-def view() -> View:
-    """The model and image in view; where there are none the page ends here, saying why."""
+def view(with_maps: bool = False) -> View:
+    """The model and image in view; where there are none the page ends here, saying why.
+
+    A page that shows feature maps also ends here for a network that has none.
+    """
     frame = _frame.get()
     assert frame is not None, "a page calls start_page first"
     if frame.view is None:
         st.error(frame.problem)
+        st.stop()
+    if with_maps and not frame.view.network.spatial_layers:
+        st.info(f"The model {frame.view.model.folder.name} has no layer with feature maps.")
         st.stop()
     return frame.view
 
@@ -132,12 +138,12 @@ def _sidebar() -> _Frame:
 
 
 def _check_fit(model: ModelFolder, network: Network) -> None:
-    output_shape = network.layers[-1].output_shape
-    if network.input_shape != (28, 28, 1) or output_shape != (len(CLASS_NAMES),):
+    last = network.layers[-1]
+    fits = network.input_shape == (28, 28, 1) and last.output_shape == (len(CLASS_NAMES),)
+    if not fits or last.activation != "softmax":
         raise ModelError(
-            f"The model {model.name} takes {figures.shape(network.input_shape)} images and gives "
-            f"{figures.shape(output_shape)} numbers, but this app shows 28×28×1 images of "
-            f"{len(CLASS_NAMES)} classes: choose another model."
+            f"The model {model.name} does not turn a 28×28×1 image into {len(CLASS_NAMES)} class "
+            "probabilities with a softmax at its end: choose another model."
         )
 
 

@@ -271,6 +271,15 @@ def test_pooling_of_something_flat(sound: Path, tmp_path: Path) -> None:
     assert '"pool" (MaxPooling2D) needs an input of height, width and channels' in message
 
 
+def test_deeply_nested_value(sound: Path, tmp_path: Path) -> None:
+    for depth in (100, 800, 900, 940, 950, 960, 970, 980, 990, 2000):
+        contents = members(sound)
+        nested = b'"filters": ' + b"[" * depth + b"]" * depth
+        contents["config.json"] = contents["config.json"].replace(b'"filters": 2', nested, 1)
+        message = sentence(rewritten(tmp_path / "model.keras", contents))
+        assert "filters=" in message or "not valid JSON" in message
+
+
 def test_no_layers(sound: Path, tmp_path: Path) -> None:
     def change(config: Any) -> None:
         del config["config"]["layers"][1:]
@@ -351,7 +360,10 @@ def dropout_while_serving() -> keras.Model:
         (lambda: chain(chain(layers.Flatten(), name="a")), r'"a" \(Sequential\) cannot be opened'),
         (lambda: chain(layers.Softmax(axis=1, name="a")), '"a".*axis=1'),
         (lambda: chain(Conv2D(2, 3, name="a")), '"a" .*custom object'),
-        (lambda: Mine([keras.Input((8, 8, 1)), layers.Flatten()]), "a Mine model; only Sequential"),
+        (
+            lambda: Mine([keras.Input((8, 8, 1)), layers.Flatten()]),
+            'a "Mine" model; only Sequential',
+        ),
         (lambda: keras.Sequential([layers.Flatten(name="a")]), "batch_shape=null"),
         (branches, '"right".*inbound_nodes from "input_layer.*branches'),
         (residual, '"sum".*inbound_nodes with several inputs; branches'),
@@ -405,10 +417,6 @@ def external(file: h5py.File) -> None:
     file.create_dataset(KERNEL, (3, 3, 1, 2), np.float32, external=outside)
 
 
-def renamed(file: h5py.File) -> None:
-    file["layers/conv2d/vars"].attrs["name"] = "other"
-
-
 def negative_variance(file: h5py.File) -> None:
     file["layers/batch_normalization/vars/3"][0] = -1
 
@@ -433,11 +441,14 @@ kernel = np.zeros((3, 3, 1, 2), np.float32)
         (lambda file: file.pop("layers"), "/layers is not in model.weights.h5"),
         (lambda file: file.pop(KERNEL), "has 1 weights.*asks for 2"),
         (lambda file: file.move(KERNEL, KERNEL[:-1] + "7"), "layers/conv2d/vars/0 is not in"),
-        (replaced("layers/conv2d/vars/2", 0.0), "has 3 weights.*asks for 2"),
+        (
+            lambda file: file.create_dataset("layers/conv2d/vars/2", data=0.0),
+            "has 3 weights.*asks for 2",
+        ),
         (replaced(KERNEL, kernel[..., :1]), r"kernel of shape \(3, 3, 1, 1\).*\(3, 3, 1, 2\)"),
         (replaced(KERNEL, kernel.astype(np.float16)), "kernel of type float16"),
         (replaced(KERNEL, kernel.astype(np.int8)), "kernel of type int8"),
-        (replaced(KERNEL, kernel / 0), "kernel with values that are not finite"),
+        (replaced(KERNEL, kernel + np.inf), "kernel with values that are not finite"),
         (replaced(KERNEL, kernel, compression="gzip"), "kernel that declares more data"),
         (never_written, "kernel that declares more data"),
         (linked(KERNEL, h5py.ExternalLink("other.h5", "/x")), "behind a ExternalLink"),
@@ -445,13 +456,11 @@ kernel = np.zeros((3, 3, 1, 2), np.float32)
         (linked(KERNEL, h5py.SoftLink("/layers/conv2d/vars/1")), "behind a SoftLink"),
         (virtual, "kernel that is stored in another file"),
         (external, "kernel that is stored in another file"),
-        (renamed, 'would get the weights of "other"'),
         (group_for_array, "kernel that is not an array"),
         (array_for_group, "conv2d is not a group"),
         (negative_variance, '"norm" .*moving_variance that is not positive'),
     ],
 )
-@pytest.mark.filterwarnings("ignore:invalid value encountered in divide:RuntimeWarning")
 def test_weights_that_cannot_be_used(
     sound: Path, tmp_path: Path, change: Callable[[h5py.File], object], words: str
 ) -> None:
@@ -465,39 +474,22 @@ def test_weights_that_are_no_hdf5(sound: Path, tmp_path: Path) -> None:
     assert "its model.weights.h5 is not HDF5" in sentence(rewritten(tmp_path / "m.keras", contents))
 
 
-def test_one_array_cannot_serve_for_more_than_the_file_holds(
-    sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Hard links let many layers share one array, each of which would take its memory again.
-    monkeypatch.setattr(keras_file.KerasFile, "_open_weights", stingy(keras_file.KerasFile))
-    assert "declares more data than the file holds" in sentence(sound)
-
-
-def stingy(kind: type[keras_file.KerasFile]) -> Callable[[keras_file.KerasFile], h5py.File]:
-    original = kind._open_weights
-
-    def open_weights(file: keras_file.KerasFile) -> h5py.File:
-        opened = original(file)
-        file._unread_bytes = min(file._unread_bytes, 100)
-        return opened
-
-    return open_weights
-
-
-def test_files_of_versions_that_wrote_no_names_open(sound: Path, tmp_path: Path) -> None:
-    def forget(file: h5py.File) -> None:
-        for group in file["layers"].values():
-            del group["vars"].attrs["name"]
-
-    path = with_weights(sound, tmp_path / "model.keras", forget)
-    images = np.full((1, 8, 8, 1), 0.5, np.float32)
-    np.testing.assert_array_equal(
-        Network.load(path).predict(images), Network.load(sound).predict(images)
-    )
+def test_one_array_cannot_serve_for_more_than_the_file_holds(tmp_path: Path) -> None:
+    # Hard links let any number of layers share an array, each of which would take its memory again.
+    path = tmp_path / "model.keras"
+    chain(layers.Flatten(), *(layers.Dense(64) for _ in range(9))).save(path)
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file["layers/dense/vars/0"] = np.zeros((64, 64), np.float32)
+        file["layers/dense/vars/1"] = np.zeros(64, np.float32)
+        for index in range(1, 9):
+            file[f"layers/dense_{index}"] = file["layers/dense"]
+    rewritten(path, members(path) | {"model.weights.h5": buffer.getvalue()})
+    assert "declares more data than the file holds" in sentence(path)
 
 
 def test_layers_of_a_kind_keep_their_weights_apart(tmp_path: Path) -> None:
-    # Saved under names that say something else than the order does.
+    # The names say something else than the order does, by which Keras names the groups.
     inner = [layers.Dense(2, name=name) for name in ("dense_2", "dense", "dense_1")]
     model = chain(layers.Flatten(), *inner)
     model.save(tmp_path / "model.keras")

@@ -1,0 +1,113 @@
+"""What the browser tests know about the app: how to wait for it, and where things are."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from playwright.sync_api import Locator, Page, expect
+
+# Each page's address and its name in the navigation.
+PAGES = {
+    "": "Home",
+    "dataset_gallery": "Dataset gallery",
+    "model_training": "Model and training",
+    "filter_explorer": "Filter explorer",
+    "class_comparison": "Class comparison",
+}
+
+
+def wait_until_idle(page: Page) -> None:
+    """Waits for the end of the script run that is under way."""
+    idle = page.locator("[data-testid=stApp][data-test-script-state=notRunning]")
+    expect(idle).to_be_visible()
+
+
+def wait_until_complete(page: Page) -> None:
+    """Waits until the frame and the whole page are there."""
+    expect(sidebar(page).get_by_text("Predicted: ")).to_be_visible()
+    # All pages end with a link to the tutorial's own view.
+    expect(main(page).get_by_text("As in the tutorial").first).to_be_visible()
+    wait_until_idle(page)
+
+
+def sidebar(page: Page) -> Locator:
+    return page.get_by_test_id("stSidebar")
+
+
+def main(page: Page) -> Locator:
+    return page.get_by_test_id("stMain")
+
+
+def go_to(page: Page, name: str) -> None:
+    """Switches pages by the navigation."""
+    page.get_by_test_id("stTopNav").get_by_role("link", name=name).click()
+    expect(page).to_have_url(re.compile(f"/{address_of(name)}(\\?|$)"))
+    wait_until_complete(page)
+
+
+def address_of(name: str) -> str:
+    return next(address for address, title in PAGES.items() if title == name)
+
+
+def slider(page: Page, name: str) -> Locator:
+    return main(page).get_by_role("slider", name=name)
+
+
+def select(page: Page, control: str, option: str) -> None:
+    """Chooses an option of a select box."""
+    page.get_by_role("combobox", name=control).click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def parameters(page: Page) -> dict[str, str]:
+    """The URL's parameters. A select box writes "2 Pullover" where a link may say 2: only the first
+    word counts."""
+    pairs = parse_qsl(urlsplit(page.url).query, keep_blank_values=True)
+    return {key: value.split()[0] if value else "" for key, value in pairs}
+
+
+def expect_parameters(page: Page, **values: Any) -> None:
+    """Waits until the URL has these parameters, perhaps among others."""
+    for key, value in values.items():
+        expect(page).to_have_url(re.compile(rf"[?&]{key}={re.escape(str(value))}(&|\+|$)"))
+
+
+def expect_image(page: Page, title: str) -> None:
+    """Waits until the frame shows a test image, named as in "test image 42, Dress"."""
+    expect(sidebar(page).locator("img")).to_have_attribute("alt", title)
+    number = title.split()[2].rstrip(",")
+    expect(sidebar(page).get_by_label("Test image", exact=True)).to_have_value(number)
+
+
+def expect_map(page: Page, layer: str, index: int) -> None:
+    """Waits until the filter explorer shows a map, and it alone is marked in the sheet."""
+    expect(main(page).get_by_text(f"Map {index} of {layer}", exact=False)).to_be_visible()
+    expect(page.get_by_role("radio", name=layer)).to_be_checked()
+    expect(slider(page, "Filter")).to_have_value(str(index))
+    cells = page.locator(".sheet > div")
+    expect(cells.nth(index)).to_have_css("outline-style", "solid")
+    outlines = cells.evaluate_all("cells => cells.map(cell => getComputedStyle(cell).outlineStyle)")
+    assert [position for position, style in enumerate(outlines) if style == "solid"] == [index]
+
+
+def expect_comparison(page: Page, index: int) -> None:
+    """Waits until the class comparison shows a filter."""
+    expect(main(page).get_by_text(re.compile(f"^Filter {index} "))).to_be_visible()
+    expect(slider(page, "Filter")).to_have_value(str(index))
+
+
+def compared_images(page: Page) -> Locator:
+    """The class comparison's row titles, as in "19 T-shirt/top"."""
+    return main(page).locator(".grid-figure").first.locator("th[scope=row]")
+
+
+def pictures(page: Page) -> list[str]:
+    """The data of all pictures in view, the sheet's included."""
+    return page.evaluate(
+        """() => [
+            ...Array.from(document.images, image => image.src),
+            getComputedStyle(document.documentElement).getPropertyValue("--sheet"),
+        ]"""
+    )

@@ -1,0 +1,131 @@
+"""A real Chromium and real servers; whatever a test does, both have to stay silent."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from benchmarks.server import APP, ROOT, Server
+from tests.browser.app import wait_until_complete
+
+# Not the time anything should take, only the end of all patience: a first visit on a busy machine
+# loads Streamlit's megabytes of JavaScript.
+TIMEOUT_MS = 20_000
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# Chromium is not to phone home during a test.
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+Visit = Callable[..., Page]
+StartServer = Callable[..., Server]
+
+
+# Playwright keeps an event loop running in the main thread, so it ends with this folder's tests.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    executable = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if executable is None:
+        reason = f"none of {', '.join(CHROMIUM_NAMES)} is installed"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    expect.set_options(timeout=TIMEOUT_MS)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Opens an address as somebody new does, in a browser context of its own, and waits until the
+    page is complete. At the end no page may have had an error."""
+    errors: list[str] = []
+    with ExitStack() as contexts:
+
+        def open_page(url: str, *, complete: bool = True, **options: Any) -> Page:
+            options = {"viewport": {"width": 1280, "height": 800}, **options}
+            context = browser.new_context(**options)
+            contexts.callback(context.close)
+            context.set_default_timeout(TIMEOUT_MS)
+            page = context.new_page()
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.on("console", lambda message: errors.extend(_error(message)))
+            page.goto(url, wait_until="commit")
+            if complete:
+                wait_until_complete(page)
+            return page
+
+        yield open_page
+    assert errors == []
+
+
+@pytest.fixture
+def start_server() -> Iterator[StartServer]:
+    """Starts a process that nobody has visited yet; it stops at the end of the test."""
+    with ExitStack() as servers:
+
+        def start(script: Path = APP, env: Mapping[str, str] | None = None) -> Server:
+            server = servers.enter_context(Server(script, env=env))
+            servers.enter_context(_silent(server))
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="package")
+def _running_server() -> Iterator[Server]:
+    with Server(APP) as server:
+        yield server
+
+
+@pytest.fixture
+def server(_running_server: Server) -> Iterator[Server]:
+    """One process for all tests that do not need one of their own."""
+    with _silent(_running_server):
+        yield _running_server
+
+
+@pytest.fixture
+def two_models(start_server: StartServer, tmp_path: Path) -> Server:
+    """A process whose app has a second model, named tutorial-2."""
+    app = tmp_path / "app"
+    app.mkdir()
+    shutil.copy(APP, app)
+    for folder in ("core", "ui", "pages", "assets/fashion_mnist"):
+        shutil.copytree(ROOT / folder, app / folder)
+    for name in ("tutorial", "tutorial-2"):
+        shutil.copytree(ROOT / "assets/models/tutorial", app / "assets/models" / name)
+    return start_server(app / APP.name, env={"PYTHONPATH": str(app)})
+
+
+@contextmanager
+def _silent(server: Server) -> Iterator[None]:
+    """The server may print no warning, no error and no traceback meanwhile."""
+    before = len(server.log())
+    yield
+    lines = server.log()[before:].splitlines()
+    assert [line for line in lines if re.search("warning|error|traceback", line, re.I)] == []
+
+
+def _error(message: ConsoleMessage) -> Iterator[str]:
+    """What a console message says, if it is an error."""
+    address = message.location["url"]
+    # On a deep link Streamlit itself looks for its endpoints below the page's address first.
+    probes = re.compile(r"/\w+/_stcore/(health|host-config)")
+    if message.type == "error" and not probes.fullmatch(urlsplit(address).path):
+        yield f"{message.text} ({address})"

@@ -1,0 +1,108 @@
+"""What every page owes to the eye and to a screen reader."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page
+
+from benchmarks.server import Server
+from tests.browser import app
+from tests.browser.conftest import Visit
+
+# WCAG 2.2, level AA, for text that is not large.
+LEAST_CONTRAST = 4.5
+
+# For each piece of text in the app's own figures: its contrast as painted, with everything that is
+# transparent (colours and groups) blended with what lies behind it.
+CONTRASTS = """() => {
+    const context = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+    const rgba = colour => {  // any CSS colour; channels 0 to 1
+        context.clearRect(0, 0, 1, 1);
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        return Array.from(context.getImageData(0, 0, 1, 1).data, channel => channel / 255);
+    };
+    const over = ([r, g, b, a], [R, G, B, A]) => {
+        const alpha = a + A * (1 - a);
+        const blend = (front, back) =>
+            alpha ? (front * a + back * A * (1 - a)) / alpha : 0;
+        return [blend(r, R), blend(g, G), blend(b, B), alpha];
+    };
+    const painted = element => {
+        let text = rgba(getComputedStyle(element).color);
+        let ground = [0, 0, 0, 0];
+        for (let node = element; node; node = node.parentElement) {
+            const style = getComputedStyle(node);
+            const [background, opacity] = [rgba(style.backgroundColor), Number(style.opacity)];
+            [text, ground] = [text, ground].map(colour => {
+                const [r, g, b, a] = over(colour, background);
+                return [r, g, b, a * opacity];
+            });
+        }
+        return [text, ground];
+    };
+    const luminance = ([r, g, b]) => {
+        const linear = c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+        const [R, G, B] = [r, g, b].map(linear);
+        return 0.2126 * R + 0.7152 * G + 0.0722 * B;
+    };
+    const hasText = element => Array.from(element.childNodes).some(
+        node => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    return Array.from(document.querySelectorAll("[data-testid=stHtml] *"))
+        .filter(element => element.tagName !== "STYLE" && hasText(element))
+        .map(element => {
+            const [low, high] = painted(element).map(luminance).sort((a, b) => a - b);
+            const kind = [element.tagName, ...element.classList].join(".").toLowerCase();
+            const parent = element.closest("[class]").className;
+            return {
+                what: `${kind} in .${parent}`, contrast: (high + 0.05) / (low + 0.05),
+                text: element.textContent.trim().slice(0, 40),
+            };
+        });
+}"""
+
+
+def unreadable(page: Page) -> dict[str, tuple[float, str]]:
+    """Per kind of text with too little contrast: the lowest contrast, and the text that has it."""
+    worst: dict[str, tuple[float, str]] = {}
+    texts = page.evaluate(CONTRASTS)
+    assert texts
+    for text in texts:
+        found = round(text["contrast"], 2), text["text"]
+        if found[0] < LEAST_CONTRAST:
+            worst[text["what"]] = min(found, worst.get(text["what"], found))
+    return worst
+
+
+@pytest.mark.parametrize("address", app.PAGES)
+def test_light_and_dark_are_readable_and_fit(server: Server, visit: Visit, address: str) -> None:
+    backgrounds: list[list[int]] = []
+    problems: list[tuple[object, ...]] = []
+    for scheme in ("light", "dark"):
+        page = visit(f"{server.url}/{address}", color_scheme=scheme)
+        colour = page.get_by_test_id("stApp").evaluate("e => getComputedStyle(e).backgroundColor")
+        backgrounds.append([int(channel) for channel in re.findall(r"\d+", colour)])
+        problems += [(scheme, what, *found) for what, found in unreadable(page).items()]
+        for width, height in ((1280, 800), (1920, 1080)):
+            page.set_viewport_size({"width": width, "height": height})
+            for box in (page.locator(":root"), app.main(page)):
+                too_wide = box.evaluate("box => box.scrollWidth - box.clientWidth")
+                if too_wide > 0:
+                    problems.append((scheme, width, f"{too_wide} pixels too wide"))
+    assert problems == []
+    light, dark = backgrounds
+    assert min(light) > 200
+    assert max(dark) < 55
+
+
+@pytest.mark.parametrize("address", app.PAGES)
+def test_pictures_are_described(server: Server, visit: Visit, address: str) -> None:
+    page = visit(f"{server.url}/{address}")
+    # Locators look into the components' shadow roots too.
+    alternatives = page.locator("img").evaluate_all("images => images.map(image => image.alt)")
+    assert alternatives
+    assert all(text.strip() for text in alternatives)
+    unlabelled = page.locator("[role=img]:not([aria-label]), [role=img][aria-label='']")
+    assert unlabelled.evaluate_all("found => found.map(element => element.outerHTML)") == []

@@ -1,0 +1,93 @@
+"""What the server gives to people: files, a view of their own, and words where data is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from benchmarks.server import Server
+from core import dataset
+from core.model_folder import MODELS_DIR, NETWORK_FILE
+from core.network import Network
+from tests.browser import app
+from tests.browser.conftest import StartServer, Visit
+
+LAYER, IMAGE, FILTER = "conv_layer_3", 42, 17
+
+
+def own_map() -> npt.NDArray[np.float32]:
+    """What the downloads must hold, computed here."""
+    images = dataset.load_split("test").images[IMAGE : IMAGE + 1]
+    network = Network.load(MODELS_DIR / "tutorial" / NETWORK_FILE)
+    return network.activations(dataset.to_input(images))[LAYER][0, :, :, FILTER]
+
+
+def download(page: Page, button: str) -> Path:
+    with page.expect_download() as started:
+        page.get_by_role("button", name=button).click()
+    return started.value.path()
+
+
+def test_downloads_hold_the_networks_numbers(server: Server, visit: Visit) -> None:
+    page = visit(f"{server.url}/filter_explorer?image={IMAGE}&layer={LAYER}&filter={FILTER}")
+    app.main(page).get_by_role("button", name="Download").click()
+
+    numbers = np.load(download(page, "Numbers (NPY)"))
+    assert numbers.dtype == np.float32
+    np.testing.assert_allclose(numbers, own_map(), rtol=1e-5, atol=1e-6)
+    assert (numbers > 0).any()
+    table = np.loadtxt(download(page, "Numbers (CSV)"), delimiter=",", dtype=np.float32)
+    np.testing.assert_array_equal(table, numbers)
+    for button in ("This map (PNG)", "All maps (PNG)"):
+        with Image.open(download(page, button)) as figure:
+            figure.load()
+            assert figure.format == "PNG"
+            assert min(figure.size) > 500
+
+
+def test_nobody_sees_what_somebody_else_looks_at(server: Server, visit: Visit) -> None:
+    users = [
+        ("test image 3, Trouser", 5),
+        ("test image 8, Sandal", 60),
+        ("test image 42, Dress", 17),
+        ("test image 768, Bag", 33),
+        ("test image 2001, Pullover", 9),
+    ]
+    pages = []
+    for title, index in users:
+        image = title.split()[2].rstrip(",")
+        link = f"/filter_explorer?image={image}&filter={index}"
+        pages.append(visit(server.url + link, complete=False))
+    # All five load at once, then move at once.
+    for moves in (0, 1):
+        for page, (title, index) in zip(pages, users, strict=True):
+            app.expect_image(page, title)
+            app.expect_map(page, "conv_layer_1", index + moves)
+            app.expect_parameters(page, filter=index + moves)
+            expect(
+                page.get_by_role("img", name=f"Feature map {index + moves} of")
+            ).to_have_attribute(
+                "aria-label", f"Feature map {index + moves} of conv_layer_1 for {title}"
+            )
+        if not moves:
+            for page in pages:
+                app.slider(page, "Filter").press("ArrowRight")
+
+
+def test_missing_data_is_said_in_one_sentence(
+    start_server: StartServer, visit: Visit, tmp_path: Path
+) -> None:
+    server = start_server(env={dataset.DIR_VARIABLE: str(tmp_path)})
+    for address in app.PAGES:
+        page = visit(f"{server.url}/{address}", complete=False)
+        expect(page.get_by_role("alert")).to_have_count(1)
+        app.wait_until_idle(page)
+        expect(page.get_by_role("alert")).to_have_text(
+            f"{tmp_path}/t10k-images-idx3-ubyte.gz is missing or not readable: put Fashion-MNIST's "
+            f"original files there, or unset {dataset.DIR_VARIABLE}."
+        )
+        expect(page.get_by_test_id("stException")).to_have_count(0)

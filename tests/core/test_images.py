@@ -1,0 +1,112 @@
+"""Pictures hold what they are said to hold, read back from the files themselves."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core import images
+from core.images import PIXELS, Scale
+
+RNG = np.random.default_rng(0)
+
+
+def read(uri: str) -> Image.Image:
+    prefix = "data:image/png;base64,"
+    assert uri.startswith(prefix)
+    return Image.open(io.BytesIO(base64.b64decode(uri.removeprefix(prefix))))
+
+
+def test_a_scale_without_negative_values_starts_at_zero() -> None:
+    scale = Scale.of(np.array([[0.5, 2.0]], np.float32))
+    assert (scale.low, scale.high, scale.palette) == (0, 2, "sequential")
+
+
+def test_a_scale_with_a_negative_value_is_centred_on_zero() -> None:
+    scale = Scale.of(np.array([[-3.0, 1.0]], np.float32))
+    assert (scale.low, scale.high, scale.palette) == (-3, 3, "diverging")
+
+
+def test_a_scale_of_zeros_has_a_length() -> None:
+    assert Scale.of(np.zeros((2, 2), np.float32)).high == 1
+    assert Scale.centred(np.zeros((2, 2), np.float32)).low == -1
+
+
+def test_indices_are_spread_evenly_and_clipped() -> None:
+    values = np.array([-1.0, 0.0, 0.5, 1.0, 9.0], np.float32)
+    assert images.to_indices(values, Scale(0, 1, "sequential")).tolist() == [0, 0, 128, 255, 255]
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (3, 3), (9, 4), (64, 8)])
+def test_tiles_stand_row_by_row(count: int, columns: int) -> None:
+    maps = RNG.random((5, 6, count))
+    sheet = images.tile(maps, columns)
+    assert sheet.shape == (-(-count // columns) * 5, columns * 6)
+    for index in range(count):
+        row, column = divmod(index, columns)
+        cell = sheet[5 * row : 5 * row + 5, 6 * column : 6 * column + 6]
+        assert np.array_equal(cell, maps[:, :, index])
+
+
+def test_a_grey_picture_is_the_image_itself() -> None:
+    image = RNG.integers(0, 256, (28, 28), np.uint8)
+    assert np.array_equal(np.asarray(read(images.data_uri(image, PIXELS))), image)
+
+
+def test_a_picture_uses_its_palette_from_end_to_end() -> None:
+    picture = read(images.data_uri(np.array([[0.0, 1.0]]), Scale(0, 1, "sequential")))
+    first, last = picture.convert("RGB").get_flattened_data()
+    stops = images.colour_stops("sequential", 2)
+    assert [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in (first, last)] == list(stops)
+
+
+def test_zero_is_pale_on_the_diverging_palette() -> None:
+    low, middle, high = (
+        [int(stop[i : i + 2], 16) for i in (1, 3, 5)]
+        for stop in images.colour_stops("diverging", 3)
+    )
+    assert min(middle) > 240
+    assert low[2] > low[0]
+    assert high[0] > high[2]
+
+
+def test_a_sheet_scales_each_map_by_itself_or_all_together() -> None:
+    maps = np.stack([np.full((2, 2), 1.0), np.full((2, 2), 4.0)], axis=2).astype(np.float32)
+    own = np.asarray(read(images.sheet_uri(maps, 2, None)))
+    shared = np.asarray(read(images.sheet_uri(maps, 2, Scale.of(maps))))
+    assert own[0, 0] == own[0, 2] == 252
+    assert shared[0, 2] == 252
+    assert abs(int(shared[0, 0]) - 255 / 4) <= 4
+
+
+def test_the_strongest_maps_come_first_and_ties_in_order() -> None:
+    maps = np.zeros((2, 2, 4), np.float32)
+    maps[0, 1] = [1, 3, 3, 2]
+    assert images.strongest(maps, 3) == [1, 2, 3]
+
+
+def test_numbers_read_back_exactly() -> None:
+    values = RNG.normal(size=(5, 5)).astype(np.float32)
+    csv = np.loadtxt(io.StringIO(images.numbers_csv(values)), delimiter=",", dtype=np.float32)
+    assert np.array_equal(csv, values)
+    assert np.array_equal(np.load(io.BytesIO(images.numbers_npy(values))), values)
+    archive = np.load(io.BytesIO(images.arrays_npz({"a": values})), allow_pickle=False)
+    assert archive.files == ["a"]
+    assert np.array_equal(archive["a"], values)
+
+
+def test_figures_are_pictures_of_a_useful_size() -> None:
+    maps = RNG.random((5, 5, 10)).astype(np.float32)
+    scale = Scale.of(maps)
+    for data in (
+        images.map_figure(maps[:, :, 0], scale, "a map"),
+        images.sheet_figure(maps, None, "a sheet"),
+        images.sheet_figure(maps, scale, "a sheet"),
+        images.rows_figure([("x", [maps[:, :, 0]], scale)], ["one"], "rows"),
+    ):
+        picture = Image.open(io.BytesIO(data))
+        assert picture.format == "PNG"
+        assert min(picture.size) >= 300
+        assert len(set(picture.convert("L").get_flattened_data())) > 16

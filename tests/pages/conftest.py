@@ -1,0 +1,57 @@
+"""The app as a visitor drives it, without a browser."""
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+from streamlit.components.v2 import manifest_scanner
+from streamlit.testing.v1 import AppTest
+
+APP = Path(__file__).parents[2] / "streamlit_app.py"
+PAGES = ("home", "dataset_gallery", "model_training", "filter_explorer", "class_comparison")
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def installed_components_scanned_once() -> Iterator[None]:
+    """AppTest looks through all installed packages for components in every run: 20 times the run's
+    own time, and always the same answer."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
+
+
+@pytest.fixture
+def open_page() -> Open:
+    """Opens a page at an address: `open_page("filter_explorer", filter=3)`."""
+
+    def open_page(page: str, /, **parameters: object) -> AppTest:
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        for name, value in parameters.items():
+            app.query_params[name] = value if isinstance(value, list) else str(value)
+        return app.switch_page(f"pages/{page}.py").run()
+
+    return open_page
+
+
+def html(app: AppTest) -> str:
+    """All HTML on the page, styles left out."""
+    bodies = "".join(element.proto.body for element in app.get("html"))
+    return re.sub(r"<style>.*?</style>", "", bodies, flags=re.DOTALL)
+
+
+def text(app: AppTest) -> str:
+    """The words of the page's HTML."""
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", html(app))))
+
+
+def assert_sound(app: AppTest) -> None:
+    """No exception, no error, and no value that was not computed."""
+    assert not app.exception, [error.message for error in app.exception]
+    assert not app.error, [error.value for error in app.error]
+    assert not re.search(r"\bnan\b|\binf\b|None", text(app)), text(app)

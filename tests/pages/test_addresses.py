@@ -1,0 +1,148 @@
+"""Any address shows a sound page: random ones exactly the view they ask for, hostile ones too."""
+
+import random
+from typing import Any
+
+import pytest
+
+from core import cache
+from core.dataset import CLASS_NAMES
+from tests.pages.conftest import PAGES, Open, assert_sound, html, text
+
+LAYERS = ("conv_layer_1", "pool_layer_2", "conv_layer_3", "pool_layer_4")
+RANDOM_ADDRESSES = 200  # for each page
+
+HOSTILE: tuple[Any, ...] = (
+    "",
+    " ",
+    "-1",
+    "10000",
+    "99999999",
+    str(10**30),
+    "1e30",
+    "1e999",
+    "-1e999",
+    "inf",
+    "-inf",
+    "nan",
+    "NaN",
+    "12.5",
+    "0x10",
+    "1_000",
+    "+5",
+    "٣",
+    "²",
+    "½",
+    "null",
+    "None",
+    "true",
+    "undefined",
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' OR 1=1 --",
+    "../../../etc/passwd",
+    "..%2f..%2f",
+    "%00",
+    "\x00",
+    "\n",
+    "a" * 5000,
+    "{}",
+    "[]",
+    "[1,2]",
+    "{{7*7}}",
+    "$(id)",
+    "`id`",
+    "🙂",
+    "conv_layer_9",
+    "dense_layer_6",
+    "tutorial/../tutorial",
+    "0 T-shirt/top extra",
+    ["1", "2"],
+    ["", ""],
+    ["nan", "inf"],
+    ["conv_layer_1", "conv_layer_3"],
+    ["<script>", "5"],
+    ["1"] * 50,
+)
+PARAMETERS = (
+    "model",
+    "image",
+    "layer",
+    "filter",
+    "scale",
+    "class_a",
+    "class_b",
+    "examples",
+    "images_a",
+    "images_b",
+    "split",
+    "class",
+    "page",
+    "train_image",
+)
+
+
+def random_address(rng: random.Random) -> dict[str, Any]:
+    """A value for each of some parameters, each of which the app must take."""
+    values: dict[str, Any] = {
+        "image": rng.randrange(10_000),
+        "layer": rng.choice(LAYERS),
+        "filter": rng.randrange(64),
+        "scale": rng.choice(("map", "shared")),
+        "class_a": rng.randrange(10),
+        "class_b": rng.randrange(10),
+        "examples": rng.randint(2, 5),
+        "class": rng.choice(("all", *CLASS_NAMES)),
+        "page": rng.randint(1, 13),
+    }
+    return {name: value for name, value in values.items() if rng.random() < 0.7}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_random_addresses_show_the_view_they_ask_for(open_page: Open, page: str) -> None:
+    rng = random.Random(page)
+    test = cache.split("test")
+    for _ in range(RANDOM_ADDRESSES):
+        address = random_address(rng)
+        app = open_page(page, **address)
+        assert_sound(app)
+        index = address.get("image", 2000)
+        assert f"Label: {test.labels[index]} {CLASS_NAMES[test.labels[index]]}" in text(app)
+        if page == "filter_explorer":
+            layer, chosen = address.get("layer", LAYERS[0]), address.get("filter", 0)
+            assert f"Map {chosen} of {layer}" in text(app)
+            assert f"for test image {index}, {CLASS_NAMES[test.labels[index]]}" in text(app)
+        if page == "class_comparison":
+            pair = address.get("class_a", 0), address.get("class_b", 9)
+            rows = [
+                f"{number} {CLASS_NAMES[label]}: input"
+                for label in pair
+                for number in cache.class_indices("test", label)[: address.get("examples", 2)]
+            ]
+            assert all(row in html(app) for row in rows)
+            assert f"Filter {address.get('filter', 0)} " in text(app)
+        if page == "dataset_gallery":
+            (page_input,) = [box for box in app.number_input if box.key == "page"]
+            assert page_input.value == address.get("page", 1)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_hostile_addresses_show_a_sound_page(open_page: Open, page: str) -> None:
+    assert len(HOSTILE) == 50
+    for value in HOSTILE:
+        app = open_page(page, **dict.fromkeys(PARAMETERS, value))
+        assert_sound(app)
+        assert "<script>" not in html(app)
+        assert "onerror" not in html(app)
+
+
+@pytest.mark.parametrize("parameter", PARAMETERS)
+def test_one_hostile_value_leaves_the_others_alone(open_page: Open, parameter: str) -> None:
+    for value in ("inf", "<script>", "", str(10**30)):
+        address = {"image": 42, "filter": 7, "layer": "conv_layer_3"} | {parameter: value}
+        app = open_page("filter_explorer", **address)
+        assert_sound(app)
+        if parameter != "image":
+            assert app.session_state["image"] == 42
+        if parameter not in ("filter", "layer"):
+            assert "Map 7 of conv_layer_3" in text(app)

@@ -1,0 +1,219 @@
+"""What the pages do when a visitor acts, and when something they need is missing."""
+
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import numpy as np
+import pytest
+
+from core import cache, dataset, model_folder
+from core.dataset import CLASS_NAMES, DatasetError
+from tests.pages.conftest import PAGES, Open, assert_sound, html, text
+
+TUTORIAL = model_folder.MODELS_DIR / "tutorial"
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in which the app looks for its models."""
+    find = model_folder.find
+    monkeypatch.setattr(model_folder, "find", lambda: find(tmp_path))
+    return tmp_path
+
+
+def put_model(folder: Path, *names: str) -> None:
+    """Copies files of the shipped model into a model folder."""
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_bytes((TUTORIAL / name).read_bytes())
+
+
+def test_state_survives_a_page_switch(open_page: Open) -> None:
+    app = open_page("filter_explorer", image=77, layer="conv_layer_3", filter=33)
+    app.switch_page("pages/home.py").run()
+    app.switch_page("pages/class_comparison.py").run()
+    assert "Filter 33 " in text(app)
+    app.switch_page("pages/filter_explorer.py").run()
+    assert_sound(app)
+    assert "Map 33 of conv_layer_3" in text(app)
+    assert "for test image 77," in text(app)
+
+
+def test_random_image_is_another_one(open_page: Open) -> None:
+    app = open_page("home")
+    seen = {app.session_state["image"]}
+    for _ in range(5):
+        app.button(key="random").click().run()
+        assert_sound(app)
+        seen.add(app.session_state["image"])
+    assert len(seen) >= 5
+    assert all(0 <= index < 10_000 and index == int(index) for index in seen)
+
+
+def test_filter_explorer_shows_the_networks_numbers(open_page: Open) -> None:
+    app = open_page("filter_explorer", image=5, layer="pool_layer_4", filter=9)
+    model = cache.models()["tutorial"]
+    chosen = cache.activations(model, 5)["pool_layer_4"][:, :, 9]
+    words = text(app)
+    assert f"largest (peak) {chosen.max():.4f}" in words
+    assert f"mean {chosen.mean():.4f}" in words
+    assert f"cells above 0 {np.mean(chosen > 0):.1%}" in words
+    assert html(app).count("<td class=p>") == np.count_nonzero(chosen > 0)
+
+
+def test_the_sheets_colour_scale_is_per_map_or_shared(open_page: Open) -> None:
+    per_map = open_page("filter_explorer", image=5, layer="conv_layer_3")
+    shared = open_page("filter_explorer", image=5, layer="conv_layer_3", scale="shared")
+    sheets = [
+        next(element.proto.body for element in app.get("html") if "--sheet:" in element.proto.body)
+        for app in (per_map, shared)
+    ]
+    assert sheets[0] != sheets[1]
+    maps = cache.activations(cache.models()["tutorial"], 5)["conv_layer_3"]
+    assert f"{maps.max():.3g}" in text(shared)
+    assert f"{maps[:, :, 0].max():.3g}" in text(per_map)
+
+
+def test_picked_images_are_compared(open_page: Open) -> None:
+    boots = cache.class_indices("test", 9)[[10, 20]].tolist()
+    app = open_page("class_comparison", images_b=f"{boots[0]}, {boots[1]}")
+    assert_sound(app)
+    assert all(f"{index} Ankle boot: input" in html(app) for index in boots)
+    assert "0 Ankle boot: conv_layer_1" not in re.sub(r"\d+0 Ankle boot", "", html(app))
+
+
+@pytest.mark.parametrize("picked", ["0", "12a", "99999", "-1", "19 <b>"])
+def test_a_wrong_pick_is_named_and_the_first_images_stay(open_page: Open, picked: str) -> None:
+    app = open_page("class_comparison", images_a=picked)
+    assert_sound(app)
+    assert any("is not the number of a test image of T-shirt/top" in c.value for c in app.caption)
+    assert "19 T-shirt/top: input" in html(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_tutorial_links_open_what_they_promise(open_page: Open, page: str) -> None:
+    links = re.findall(r'<a href="([^"]*)"[^>]*>((?:As in|filter)[^<]*)</a>', html(open_page(page)))
+    assert links
+    for address, words in links:
+        parts = urlsplit(unescape(address))
+        parameters: dict[str, Any] = dict(parse_qsl(parts.query))
+        app = open_page(parts.path or "home", **parameters)
+        assert_sound(app)
+        assert "Label: 8 Bag" in text(app)
+        if match := re.search(r"filter (\d+)", words):
+            assert re.search(rf"(Map|Filter) {match[1]} ", text(app))
+
+
+def test_home_links_open_the_filter(open_page: Open) -> None:
+    addresses = re.findall(r'<a href="(filter_explorer[^"]*)"', html(open_page("home", image=3)))
+    assert len(addresses) == 4 * 6
+    parameters: dict[str, Any] = dict(parse_qsl(urlsplit(unescape(addresses[8])).query))
+    app = open_page("filter_explorer", **parameters)
+    assert f"Map {parameters['filter']} of {parameters['layer']}" in text(app)
+    assert "for test image 3," in text(app)
+
+
+def test_gallery_pages_through_a_class(open_page: Open) -> None:
+    app = open_page("dataset_gallery", **{"class": "Bag"})
+    assert_sound(app)
+    (page,) = [box for box in app.number_input if box.key == "page"]
+    assert page.max == np.ceil(1000 / 75)
+
+
+def test_gallery_shows_training_images_where_they_are(open_page: Open) -> None:
+    if not dataset.train_available():
+        pytest.skip("the training images are not installed")
+    app = open_page("dataset_gallery", split="train", train_image=23)
+    assert_sound(app)
+    assert "Train image 23 8 Bag" in text(app)
+
+
+def test_gallery_says_how_to_get_the_training_images(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = cache.split
+
+    def without_train(name: dataset.SplitName) -> dataset.Split:
+        if name == "train":
+            raise DatasetError("No folder holds it: run `python -m core.dataset download`.")
+        return split(name)
+
+    monkeypatch.setattr(cache, "split", without_train)
+    app = open_page("dataset_gallery", split="train")
+    assert_sound(app)
+    assert "python -m core.dataset download" in app.info[0].value
+    assert "training image 23" in text(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_damaged_test_data_is_one_sentence(
+    open_page: Open, page: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(_: str) -> dataset.Split:
+        raise DatasetError("t10k-images-idx3-ubyte.gz is damaged: restore it.")
+
+    monkeypatch.setattr(cache, "split", damaged)
+    app = open_page(page)
+    assert not app.exception
+    assert [error.value for error in app.error] == [
+        "t10k-images-idx3-ubyte.gz is damaged: restore it."
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_a_model_the_app_says_how_to_train_one(
+    open_page: Open, page: str, models: Path
+) -> None:
+    assert not any(models.iterdir())
+    app = open_page(page)
+    assert not app.exception
+    if page == "dataset_gallery":
+        assert not app.error
+        assert "Fashion-MNIST" in text(app)
+    else:
+        assert "python -m core.training --recipe tutorial" in app.error[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_damaged_model_is_named_and_the_others_open(
+    open_page: Open, page: str, models: Path
+) -> None:
+    put_model(models / "good", "model.keras", "history.csv", "insights.npz", "card.md")
+    put_model(models / "bad")
+    (models / "bad" / "model.keras").write_bytes(b"PK not a model")
+    app = open_page(page, model="bad")
+    assert not app.exception
+    if page != "dataset_gallery":
+        assert "bad" in app.error[0].value
+        assert "Traceback" not in app.error[0].value
+    app.selectbox(key="model").select("good").run()
+    assert_sound(app)
+    assert "Label: 8 Bag" in text(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_model_with_only_its_network_opens(open_page: Open, page: str, models: Path) -> None:
+    put_model(models / "bare", "model.keras")
+    app = open_page(page)
+    assert_sound(app)
+    if page in ("model_training", "class_comparison"):
+        said = text(app) + "".join(info.value for info in app.info)
+        assert "python -m core.insights" in said
+
+
+@pytest.mark.parametrize("name", ["history.csv", "insights.npz"])
+def test_a_damaged_record_is_named(open_page: Open, models: Path, name: str) -> None:
+    put_model(models / "half", "model.keras", "history.csv", "insights.npz", "card.md")
+    (models / "half" / name).write_bytes(b"\x00\x01 damaged")
+    app = open_page("model_training")
+    assert not app.exception
+    assert any(name in warning.value for warning in app.warning)
+    assert "The 64 kernels" in app.subheader[-1].value
+
+
+def test_classes_are_named_as_in_the_tutorial() -> None:
+    assert CLASS_NAMES[0] == "T-shirt/top"
+    assert len(CLASS_NAMES) == 10

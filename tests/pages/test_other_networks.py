@@ -1,0 +1,79 @@
+"""The pages hold for networks of other shapes than the tutorial's."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+from keras import layers
+
+from core import model_folder
+from core.network import Network
+from tests.pages.conftest import PAGES, Open, assert_sound, text
+
+END = [layers.Flatten, lambda: layers.Dense(10, activation="softmax", name="last")]
+NETWORKS: dict[str, list[Callable[[], Any]]] = {
+    "one convolution, 3 filters": [lambda: layers.Conv2D(3, 5, activation="relu"), *END],
+    "1×1 kernels, no bias": [lambda: layers.Conv2D(4, 1, use_bias=False), *END],
+    "one filter": [lambda: layers.Conv2D(1, 3, activation="tanh"), *END],
+    "128 filters, stride 2, same": [
+        lambda: layers.Conv2D(128, 3, strides=2, padding="same", activation="sigmoid"),
+        *END,
+    ],
+    "average pooling, batch normalisation, rescaling": [
+        lambda: layers.Rescaling(2.0, -1.0),
+        lambda: layers.Conv2D(8, (3, 5)),
+        layers.BatchNormalization,
+        layers.ReLU,
+        lambda: layers.AveragePooling2D(3, strides=2, padding="same"),
+        lambda: layers.Conv2D(16, 3, activation="relu"),
+        layers.GlobalAveragePooling2D,
+        lambda: layers.Dropout(0.5),
+        lambda: layers.Dense(10),
+        layers.Softmax,
+    ],
+    "no feature maps": [
+        layers.Flatten,
+        lambda: layers.Dense(7),
+        lambda: layers.Dense(10, activation="softmax"),
+    ],
+}
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def models(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one untrained model."""
+    folder = tmp_path_factory.mktemp("models")
+    model = keras.Sequential(
+        [layers.Input((28, 28, 1)), *(make() for make in NETWORKS[request.param])]
+    )
+    (folder / "other").mkdir()
+    model.save(folder / "other" / "model.keras")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def use_models(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = model_folder.find
+    monkeypatch.setattr(model_folder, "find", lambda: find(models))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens(open_page: Open, page: str) -> None:
+    app = open_page(page, filter=2, layer="conv2d")
+    assert_sound(app)
+    assert "Label: 8 Bag" in text(app)
+
+
+def test_every_layer_of_the_explorer_opens(open_page: Open, models: Path) -> None:
+    layers_with_maps = Network.load(models / "other" / "model.keras").spatial_layers
+    for layer in layers_with_maps:
+        last = layer.output_shape[2] - 1
+        for scale in ("map", "shared"):
+            app = open_page("filter_explorer", layer=layer.name, filter=last, scale=scale)
+            assert_sound(app)
+            assert f"Map {last} of {layer.name}" in text(app)
+            assert f"All {last + 1} maps of {layer.name}" in text(app)
+    if not layers_with_maps:
+        assert "no layer with feature maps" in open_page("filter_explorer").info[0].value
