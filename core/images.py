@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -15,6 +16,7 @@ from typing import Literal
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -28,6 +30,9 @@ IndexArray = npt.NDArray[np.uint8]
 # red-blue differ for every common form of colour blindness.
 PALETTES = {"sequential": "viridis", "diverging": "RdBu_r", "grey": "gray"}
 Palette = Literal["sequential", "diverging", "grey"]
+
+# Of Okabe and Ito's colour-blind-safe set.
+SPLIT_COLOURS = {"train": "#0072b2", "validation": "#e69f00", "test": "#d55e00"}
 
 FIGURE_DPI = 150
 
@@ -60,6 +65,9 @@ class Scale:
 
 
 PIXELS = Scale(0, 255, "grey")
+
+Column = tuple[str, Sequence[AnyArray], Scale]
+"""A column of a grid of pictures: its heading, its arrays (h, w), and the scale of them all."""
 
 
 def to_indices(values: AnyArray, scale: Scale) -> IndexArray:
@@ -155,8 +163,8 @@ def sheet_figure(maps: FloatArray, scale: Scale | None, title: str, columns: int
 
 
 def rows_figure(
-    columns: list[tuple[str, list[AnyArray], Scale]],
-    row_titles: list[str],
+    columns: Sequence[Column],
+    row_titles: Sequence[str],
     title: str,
 ) -> bytes:
     """PNG file of a grid of arrays: each column has a heading, its arrays and one scale."""
@@ -179,7 +187,24 @@ def rows_figure(
     return _save(figure)
 
 
-def numbers_csv(values: FloatArray) -> str:
+def curves_figure(history: pd.DataFrame, title: str) -> bytes:
+    """PNG file of loss and accuracy by epoch, a line a split, from a model's history."""
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for column in history.columns:
+            split, _, what = column.partition("_")
+            if what == measure:
+                axes.plot(
+                    history["epoch"], history[column], "o-", color=SPLIT_COLOURS[split], label=split
+                )
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(measure)
+        axes.legend()
+    figure.suptitle(title)
+    return _save(figure)
+
+
+def numbers_csv(values: AnyArray) -> str:
     """An array (h, w) as CSV text; with nine significant digits float32 reads back exactly."""
     buffer = io.StringIO()
     np.savetxt(buffer, values, fmt="%.9g", delimiter=",")

@@ -7,9 +7,10 @@ import streamlit as st
 
 from core import cache, images
 from core.dataset import CLASS_NAMES
-from core.images import PIXELS, Scale, class_label
+from core.images import PIXELS, Column, Scale, class_label
 from core.keras_file import ModelError
 from ui import controls, figures, frame
+from ui.downloads import downloads
 
 frame.start_page()
 view = frame.view(with_maps=True)
@@ -26,7 +27,7 @@ def maps_of(layer_name: str, index: int, filter_index: int) -> np.ndarray:
     return cache.activations(view.model, index)[layer_name][:, :, filter_index]
 
 
-def grid(columns: list[tuple[str, list[np.ndarray], Scale]], rows: list[str], width: int) -> str:
+def grid(columns: list[Column], rows: list[str], width: int) -> str:
     """A table of pictures: a row an image, a column a layer, one colour scale a column."""
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title, _, _ in columns)
     body = "".join(
@@ -47,11 +48,9 @@ def grid(columns: list[tuple[str, list[np.ndarray], Scale]], rows: list[str], wi
     )
 
 
-def pair_columns(
-    indices: list[int], filter_index: int
-) -> list[tuple[str, list[np.ndarray], Scale]]:
+def pair_columns(indices: list[int], filter_index: int) -> list[Column]:
     """The input and the filter's map in each spatial layer, for each image."""
-    columns = [("input", [test.images[index] for index in indices], PIXELS)]
+    columns: list[Column] = [("input", [test.images[index] for index in indices], PIXELS)]
     for layer in layers:
         if filter_index < layer.output_shape[2]:
             maps = [maps_of(layer.name, index, filter_index) for index in indices]
@@ -101,23 +100,19 @@ def comparison() -> None:
             ),
         )
     )
-    with st.popover("Download", icon=":material/download:", on_change="rerun") as popover:
-        if popover.open:
-            name = f"classes{class_a}_{class_b}_filter{index}"
-            st.download_button(
-                "Figure (PNG)",
-                lambda: images.rows_figure(columns, rows, f"Filter {index}"),
-                f"{name}.png",
-                on_click="ignore",
-            )
-            st.download_button(
-                "Maps (NPZ)",
-                lambda: images.arrays_npz(
-                    {title: np.stack(arrays) for title, arrays, _ in columns}
-                ),
-                f"{name}.npz",
-                on_click="ignore",
-            )
+    name = f"classes{class_a}_{class_b}_filter{index}"
+    downloads(
+        (
+            "Figure (PNG)",
+            f"{name}.png",
+            lambda: images.rows_figure(columns, rows, f"Filter {index}"),
+        ),
+        (
+            "Maps (NPZ)",
+            f"{name}.npz",
+            lambda: images.arrays_npz({title: np.stack(maps) for title, maps, _ in columns}),
+        ),
+    )
 
 
 st.header("Class comparison", anchor=False)
@@ -138,7 +133,7 @@ chosen = [
 comparison()
 
 first_of_class = [int(cache.class_indices("test", label)[0]) for label in range(len(CLASS_NAMES))]
-mean_columns = [("input", [test.images[index] for index in first_of_class], PIXELS)]
+mean_columns: list[Column] = [("input", [test.images[index] for index in first_of_class], PIXELS)]
 for layer in layers[:3]:
     means = [
         cache.activations(view.model, index)[layer.name].mean(axis=2) for index in first_of_class
@@ -180,4 +175,17 @@ st.html(
         )
         + f". {figures.NUMBERS_DIFFER}"
     )
+)
+downloads(
+    (
+        "Ten classes (PNG)",
+        "ten_classes.png",
+        lambda: images.rows_figure(mean_columns, list(CLASS_NAMES), "Mean of all maps"),
+    ),
+    (
+        "Mean maps (NPZ)",
+        "ten_classes.npz",
+        lambda: images.arrays_npz({title: np.stack(maps) for title, maps, _ in mean_columns}),
+    ),
+    key="download_classes",
 )

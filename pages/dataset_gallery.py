@@ -5,11 +5,12 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from core import cache
+from core import cache, images
 from core.dataset import CLASS_NAMES, DatasetError
 from core.images import PIXELS, class_label
 from ui import controls, figures, frame
 from ui.contact_sheet import contact_sheet
+from ui.downloads import downloads
 
 frame.start_page()
 
@@ -161,6 +162,19 @@ with right:
 st.html(
     figures.title("Its pixel values", "0 is black, 255 is white; cells above 0 are marked")
     + figures.number_table(image)
+)
+downloads(
+    (
+        "Image (PNG, 28×28)",
+        f"{split_name}_{opened}.png",
+        lambda: images.png(image, "grey"),
+    ),
+    (
+        "Pixel values (CSV)",
+        f"{split_name}_{opened}.csv",
+        lambda: images.numbers_csv(image).encode(),
+    ),
+    ("Pixel values (NPY)", f"{split_name}_{opened}.npy", lambda: images.numbers_npy(image)),
 )
 st.html(
     figures.note(

@@ -7,6 +7,7 @@ from core import images
 from core.images import Scale
 from core.network import Layer
 from ui import controls, figures, frame
+from ui.downloads import downloads
 
 frame.start_page()
 view = frame.view(with_maps=True)
@@ -114,27 +115,19 @@ def chosen_map() -> None:
         + figures.title(f"Map {index} as numbers", "cells above 0 are marked; .31 is 0.31")
         + figures.number_table(chosen, figures.short_number)
     )
-    with st.popover("Download", icon=":material/download:", on_change="rerun") as popover:
-        if popover.open:
-            downloads(index, scale)
-
-
-def downloads(index: int, scale: Scale) -> None:
-    """The figures as PNG and the map's numbers as CSV and NPY."""
-    chosen = maps[:, :, index]
     name = f"{layer.name}_image{view.index}"
-    map_title = f"{layer.name}, filter {index}, {view.title}"
-    sheet_title = f"{layer.name}, {view.title}"
-    for label, file, make in (
+    downloads(
         (
             "All maps (PNG)",
             f"{name}.png",
-            lambda: images.sheet_figure(maps, all_maps if shared else None, sheet_title),
+            lambda: images.sheet_figure(
+                maps, all_maps if shared else None, f"{layer.name}, {view.title}"
+            ),
         ),
         (
             "This map (PNG)",
             f"{name}_filter{index}.png",
-            lambda: images.map_figure(chosen, scale, map_title),
+            lambda: images.map_figure(chosen, scale, f"{layer.name}, filter {index}, {view.title}"),
         ),
         (
             "Numbers (CSV)",
@@ -142,8 +135,7 @@ def downloads(index: int, scale: Scale) -> None:
             lambda: images.numbers_csv(chosen).encode(),
         ),
         ("Numbers (NPY)", f"{name}_filter{index}.npy", lambda: images.numbers_npy(chosen)),
-    ):
-        st.download_button(label, make, file, on_click="ignore", width="stretch")
+    )
 
 
 left, right = st.columns(2)

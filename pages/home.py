@@ -8,6 +8,7 @@ from core import images
 from core.images import PIXELS, Scale
 from core.network import Layer
 from ui import controls, figures, frame
+from ui.downloads import downloads
 
 frame.start_page()
 view = frame.view()
@@ -67,6 +68,15 @@ def flat_step(layer: Layer) -> str:
     )
 
 
+def mean_columns() -> list[images.Column]:
+    """The input and each layer's mean map, for a file."""
+    columns: list[images.Column] = [("input", [view.image], PIXELS)]
+    for layer in view.network.spatial_layers:
+        mean_map = view.activations[layer.name].mean(axis=2)
+        columns.append((layer.name, [mean_map], Scale.of(mean_map)))
+    return columns
+
+
 def last_step(layer: Layer) -> str:
     """The class probabilities."""
     return (
@@ -115,6 +125,18 @@ st.html(
         )
         + f". {figures.NUMBERS_DIFFER}"
     )
+)
+downloads(
+    (
+        "All outputs (NPZ)",
+        f"outputs_image{view.index}.npz",
+        lambda: images.arrays_npz(dict(view.activations)),
+    ),
+    (
+        "Mean maps (PNG)",
+        f"mean_maps_image{view.index}.png",
+        lambda: images.rows_figure(mean_columns(), [view.title], "Mean of all maps of a layer"),
+    ),
 )
 with st.container(horizontal=True):
     for script, title, icon in frame.PAGES[1:]:

@@ -1,5 +1,6 @@
 """The network, how it was trained, and how good it is (rows S5 and S6 of the tutorial)."""
 
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -8,9 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from core import cache, images
-from core.images import Scale
+from core.images import SPLIT_COLOURS, Scale
 from core.keras_file import ModelError
 from ui import controls, figures, frame
+from ui.downloads import downloads
 
 frame.start_page()
 view = frame.view()
@@ -25,7 +27,6 @@ TUTORIAL: dict[str, dict[str, float]] = {
     },
     "its evaluate": {"test_accuracy": 0.9036, "test_loss": 0.2616},
 }
-SPLIT_COLOURS = {"train": "#0072b2", "validation": "#e69f00", "test": "#d55e00"}
 
 
 def network_table() -> str:
@@ -92,6 +93,11 @@ def curves(history: pd.DataFrame, measure: str) -> dict[str, Any]:
     }
 
 
+def history_csv(history: pd.DataFrame) -> bytes:
+    """The history as a CSV file."""
+    return history.to_csv(index=False).encode()
+
+
 def results_table(history: pd.DataFrame) -> str:
     """Loss and accuracy after the last epoch, beside what the tutorial prints."""
     columns: dict[str, dict[str, float]] = {
@@ -145,12 +151,10 @@ for name, model in cache.models().items():
         )
     )
     with st.container(horizontal=True):
-        st.download_button(
-            "History (CSV)",
-            history.to_csv(index=False),
-            f"{name}_history.csv",
-            key=f"history_{name}",
-            on_click="ignore",
+        downloads(
+            ("History (CSV)", f"{name}.csv", partial(history_csv, history)),
+            ("Curves (PNG)", f"{name}.png", partial(images.curves_figure, history, name)),
+            key=f"download_{name}",
         )
         with st.popover("Model card"):
             try:
@@ -205,16 +209,15 @@ if first is not None:
             "number and its bias. Red on one side and blue on the other is an edge detector.",
         )
     )
-    with st.container(horizontal=True):
-        st.download_button(
+    downloads(
+        (
             "Kernels (PNG)",
-            lambda: images.sheet_figure(kernels, scale, "Kernels of the first convolution"),
             "kernels.png",
-            on_click="ignore",
-        )
-        st.download_button(
-            "Kernels (NPY)", lambda: images.numbers_npy(kernels), "kernels.npy", on_click="ignore"
-        )
+            lambda: images.sheet_figure(kernels, scale, "Kernels of the first convolution"),
+        ),
+        ("Kernels (NPY)", "kernels.npy", lambda: images.numbers_npy(kernels)),
+        key="download_kernels",
+    )
 st.html(
     figures.note(
         figures.link(

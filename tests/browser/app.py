@@ -29,6 +29,7 @@ def wait_until_complete(page: Page) -> None:
     expect(sidebar(page).get_by_text("Predicted: ")).to_be_visible()
     # All pages end with a link to the tutorial's own view.
     expect(main(page).get_by_text("As in the tutorial").first).to_be_visible()
+    expect(page.locator("[data-testid=stVegaLiteChart]:not(:has(.marks))")).to_have_count(0)
     wait_until_idle(page)
 
 
@@ -42,13 +43,14 @@ def main(page: Page) -> Locator:
 
 def go_to(page: Page, name: str) -> None:
     """Switches pages by the navigation."""
-    page.get_by_test_id("stTopNav").get_by_role("link", name=name).click()
-    expect(page).to_have_url(re.compile(f"/{address_of(name)}(\\?|$)"))
+    click_in_navigation(page, name)
     wait_until_complete(page)
 
 
-def address_of(name: str) -> str:
-    return next(address for address, title in PAGES.items() if title == name)
+def click_in_navigation(page: Page, name: str) -> None:
+    page.get_by_test_id("stTopNav").get_by_role("link", name=name).click()
+    address = next(address for address, title in PAGES.items() if title == name)
+    expect(page).to_have_url(re.compile(rf"//[^/]+/{address}(\?|$)"))
 
 
 def slider(page: Page, name: str) -> Locator:
@@ -57,7 +59,10 @@ def slider(page: Page, name: str) -> Locator:
 
 def select(page: Page, control: str, option: str) -> None:
     """Chooses an option of a select box."""
-    page.get_by_role("combobox", name=control).click()
+    box = page.get_by_role("combobox", name=control, exact=True)
+    box.click()
+    # The list holds only the options in view; typing brings the wanted one there.
+    box.fill(option)
     page.get_by_role("option", name=option, exact=True).click()
 
 

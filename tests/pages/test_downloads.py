@@ -1,0 +1,62 @@
+"""Every file that a page offers can be made and says what the page says."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import ui.downloads
+from core import cache
+from tests.pages.conftest import PAGES, Open, assert_sound
+
+Files = dict[str, Callable[[], bytes]]
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> Files:
+    """Collects what the pages offer, by the files' names."""
+    offered: Files = {}
+
+    def collect(*files: ui.downloads.File, key: str = "download") -> None:
+        assert key
+        offered.update({name: make for _, name, make in files})
+
+    monkeypatch.setattr(ui.downloads, "downloads", collect)
+    return offered
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_file_can_be_made(open_page: Open, files: Files, page: str) -> None:
+    assert_sound(open_page(page, filter=33))
+    assert files
+    for name, make in files.items():
+        data = make()
+        if name.endswith(".png"):
+            picture = Image.open(io.BytesIO(data))
+            assert picture.format == "PNG"
+            assert len(set(picture.convert("L").get_flattened_data())) > 16
+        elif name.endswith(".csv"):
+            assert pd.read_csv(io.BytesIO(data)).size > 20
+        else:
+            loaded = np.load(io.BytesIO(data), allow_pickle=False)
+            arrays = [loaded[key] for key in loaded.files] if name.endswith(".npz") else [loaded]
+            assert arrays
+            assert all(array.size and np.isfinite(array).all() for array in arrays)
+
+
+def test_the_explorers_numbers_are_the_networks(open_page: Open, files: Files) -> None:
+    open_page("filter_explorer", image=9, layer="conv_layer_3", filter=12)
+    expected = cache.activations(cache.models()["tutorial"], 9)["conv_layer_3"][:, :, 12]
+    name = "conv_layer_3_image9_filter12"
+    csv = np.loadtxt(io.BytesIO(files[f"{name}.csv"]()), delimiter=",", dtype=np.float32)
+    assert np.array_equal(csv, expected)
+    assert np.array_equal(np.load(io.BytesIO(files[f"{name}.npy"]())), expected)
+
+
+def test_the_gallerys_picture_is_the_image(open_page: Open, files: Files) -> None:
+    open_page("dataset_gallery", image=9)
+    picture = Image.open(io.BytesIO(files["test_9.png"]()))
+    assert np.array_equal(np.asarray(picture), cache.split("test").images[9])
