@@ -27,7 +27,7 @@ def maps_of(layer_name: str, index: int, filter_index: int) -> np.ndarray:
     return cache.activations(view.model, index)[layer_name][:, :, filter_index]
 
 
-def grid(columns: list[Column], rows: list[str], width: int) -> str:
+def grid(columns: list[Column], rows: list[str], width: int | str) -> str:
     """A table of pictures: a row an image, a column a layer, one colour scale a column."""
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title, _, _ in columns)
     body = "".join(
@@ -89,8 +89,10 @@ def comparison() -> None:
     rows = [f"{image} {CLASS_NAMES[test.labels[image]]}" for image in chosen]
     st.html(
         figures.row(
-            figures.title(f"Filter {index}", "one colour scale a column, so rows compare")
-            + grid(columns, rows, 80),
+            figures.title(
+                f"Filter {index}", "activation; one colour scale a column, so rows compare"
+            )
+            + grid(columns, rows, "clamp(72px, 5.6vw, 112px)"),
             mean_responses(index)
             + figures.note(
                 "What to see: a filter that outlines vertical edges in one class may answer to "
@@ -153,7 +155,9 @@ others = "".join(
 )
 st.html(
     figures.row(
-        figures.title("Ten classes", "the first test image of each, and the mean of all maps")
+        figures.title(
+            "Ten classes", "the first test image of each, and the mean activation of all maps"
+        )
         + grid(
             mean_columns,
             [f"{class_label(label)} ({index})" for label, index in enumerate(first_of_class)],

@@ -14,6 +14,8 @@ frame.start_page()
 view = frame.view()
 
 STRONGEST = 6
+# On a laptop the whole way fits one screen, on a projector the pictures grow.
+LARGE, SMALL = "clamp(100px, 8.5vw, 180px)", "clamp(34px, 2.8vw, 60px)"
 WORDS = {
     "Conv2D": "{filters} kernels slide over all maps before it; each writes one map, bright where "
     "its pattern is. ReLU turns what is below 0 into 0.",
@@ -40,14 +42,14 @@ def spatial_step(layer: Layer) -> str:
         f'<a href="{controls.address("filter_explorer", layer=layer.name, filter=index)}" '
         f'target="_self" title="Open filter {index}">'
         + figures.picture(
-            maps[:, :, index], Scale.of(maps[:, :, index]), f"Map {index} of {layer.name}", 38
+            maps[:, :, index], Scale.of(maps[:, :, index]), f"Map {index} of {layer.name}", SMALL
         )
         + f"{index}</a>"
         for index in strongest
     )
     return (
         figures.title(escape(layer.name), figures.shape(layer.output_shape))
-        + figures.picture(mean_map, Scale.of(mean_map), f"Mean map of {layer.name}", 124)
+        + figures.picture(mean_map, Scale.of(mean_map), f"Mean map of {layer.name}", LARGE)
         + f'<div class="maps">{links}</div>'
         + figures.note(words(layer))
     )
@@ -62,7 +64,7 @@ def flat_step(layer: Layer) -> str:
     return (
         figures.title(escape(layer.name), f"{len(values)} numbers")
         + figures.picture(
-            strip, scale, f"The {len(values)} outputs of {layer.name}, {columns} in a row", 330
+            strip, scale, f"The {len(values)} outputs of {layer.name}, {columns} in a row", "100%"
         )
         + figures.colour_bar(scale, f"{columns} in a row. {words(layer)}")
     )
@@ -86,11 +88,11 @@ def last_step(layer: Layer) -> str:
     )
 
 
-st.header("What the network sees", anchor=False)
+st.subheader("What the network sees", anchor=False)
 inner = view.network.layers[:-1]
 steps = [
     figures.title("Input", "28×28×1")
-    + figures.picture(view.image, PIXELS, view.title, 124)
+    + figures.picture(view.image, PIXELS, view.title, LARGE)
     + figures.note(
         f"{view.title[0].upper()}{view.title[1:]}. One brightness a pixel, from 0 (black) to 255, "
         "divided by 255."

@@ -23,10 +23,12 @@ NUMBERS_DIFFER = (
 )
 
 
-def picture(values: AnyArray, scale: Scale, alt: str, width: int) -> str:
-    """An array (h, w) as an image element `width` CSS pixels wide, one pixel a cell."""
+def picture(values: AnyArray, scale: Scale, alt: str, width: int | str) -> str:
+    """An array (h, w) as an image element, one pixel a cell, of a width in CSS pixels or as a CSS
+    length."""
+    length = f"{width}px" if isinstance(width, int) else width
     return (
-        f'<img class="pixels" style="width:{width}px;max-width:100%" '
+        f'<img class="pixels" style="width:{length};max-width:100%" '
         f'src="{data_uri(values, scale)}" alt="{escape(alt)}">'
     )
 
@@ -101,7 +103,7 @@ def number_table(values: AnyArray, form: Callable[[Any], str] = str) -> str:
         for row, cells in enumerate(values.tolist())
     )
     return (
-        f'<div class="scroll"><table class="numbers cells" style="--cells:{values.shape[1] + 1}">'
+        f'<div class="fit"><table class="numbers cells" style="--cells:{values.shape[1] + 1}">'
         f"<tr><th>{head}{body}</table></div>"
     )
 
