@@ -26,7 +26,7 @@ except DatasetError as error:
 
 def pick(key: str, index: int) -> None:
     """Opens an image: a test image everywhere, a training image on this page."""
-    controls.choose(**{key: float(index)})
+    controls.choose(**{key: index})
 
 
 st.header("Dataset gallery", anchor=False)

@@ -31,6 +31,9 @@ LABELS = frozenset(str(label) for label in range(len(CLASS_NAMES)))
 DEFAULT_PAIR = (0, 9)
 DEFAULT_EXAMPLES = 2
 
+# The keys of the controls that more than one page shows; those of the frame look after themselves.
+PAGE_KEYS = ("filter",)
+
 
 class _Bound(TypedDict):
     bind: Literal["query-params"]
@@ -52,6 +55,18 @@ def choose(**values: Any) -> None:
     """Sets shared state by key, as a callback: `on_click=choose, kwargs={"image": 3}`."""
     for key, value in values.items():
         st.session_state[key] = value
+
+
+def carry_over(page: str) -> None:
+    """Keeps the values of the controls in the page itself when the page is switched to `page`.
+
+    Streamlit 1.67 does so alone, except for a value that came with the link: on a direct switch to
+    another page with the same control it falls back to its default.
+    """
+    switched = st.session_state.get("shown_page", page) != page
+    st.session_state["shown_page"] = page
+    if switched:
+        choose(**{key: st.session_state[key] for key in PAGE_KEYS if key in st.session_state})
 
 
 def model_name(names: Sequence[str]) -> str:
@@ -119,27 +134,28 @@ def shared_scale() -> bool:
     return choice == "shared"
 
 
-def class_pair() -> tuple[int, int]:
-    """The two classes that are compared, as labels 0–9."""
-    return (
-        _class("First class", "class_a", DEFAULT_PAIR[0]),
-        _class("Second class", "class_b", DEFAULT_PAIR[1]),
+def class_pair(page: str) -> tuple[int, int]:
+    """The two classes that `page`, a script, compares, as labels 0–9."""
+    # A selectbox keeps what it displays in the URL, "2 Pullover". A link may also say just "2".
+    short = {key: st.query_params.get(key) for key in ("class_a", "class_b")}
+    full = {key: class_label(int(label)) for key, label in short.items() if label in LABELS}
+    if full:
+        st.switch_page(page, query_params={**st.query_params.to_dict(), **full})
+    first, second = (
+        st.selectbox(
+            title,
+            range(len(CLASS_NAMES)),
+            index=default,
+            format_func=class_label,
+            key=key,
+            **_BOUND,
+        )
+        for title, key, default in (
+            ("First class", "class_a", DEFAULT_PAIR[0]),
+            ("Second class", "class_b", DEFAULT_PAIR[1]),
+        )
     )
-
-
-def _class(title: str, key: str, default: int) -> int:
-    # A selectbox keeps what it displays in the URL, "2 Pullover"; a link may also say just "2".
-    label = st.query_params.get(key, "")
-    if key not in st.session_state and label in LABELS:
-        st.session_state[key] = int(label)
-    return st.selectbox(
-        title,
-        range(len(CLASS_NAMES)),
-        index=default,
-        format_func=class_label,
-        key=key,
-        **_BOUND,
-    )
+    return first, second
 
 
 def picked_images(key: str, label: int, labels: npt.NDArray[np.uint8]) -> list[int]:
@@ -207,7 +223,7 @@ def train_image() -> int:
 
 
 def _random_image() -> None:
-    choose(image=float(random.randrange(TEST_IMAGES)))
+    choose(image=random.randrange(TEST_IMAGES))
 
 
 def _next_of_class() -> None:
@@ -215,4 +231,4 @@ def _next_of_class() -> None:
     indices = cache.class_indices("test", label)
     current = int(st.session_state.get("image", DEFAULT_IMAGE))
     position = int(np.searchsorted(indices, current, side="right"))
-    choose(image=float(indices[position % len(indices)]))
+    choose(image=int(indices[position % len(indices)]))

@@ -83,6 +83,7 @@ def run() -> None:
         ],
         position="top",
     )
+    controls.carry_over(page.url_path)
     with st.sidebar:
         frame = _sidebar()
         st.html(STYLE + (_prediction(frame.view) if frame.view else ""))

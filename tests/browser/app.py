@@ -73,7 +73,7 @@ def parameters(page: Page) -> dict[str, str]:
     return {key: value.split()[0] if value else "" for key, value in pairs}
 
 
-def expect_parameters(page: Page, **values: Any) -> None:
+def expect_parameters(page: Page, /, **values: Any) -> None:
     """Waits until the URL has these parameters, perhaps among others."""
     for key, value in values.items():
         expect(page).to_have_url(re.compile(rf"[?&]{key}={re.escape(str(value))}(&|\+|$)"))

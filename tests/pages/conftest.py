@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
 APP = Path(__file__).parents[2] / "streamlit_app.py"
@@ -17,12 +18,16 @@ Open = Callable[..., AppTest]
 
 
 @pytest.fixture(autouse=True, scope="session")
-def installed_components_scanned_once() -> Iterator[None]:
-    """AppTest looks through all installed packages for components in every run: 20 times the run's
-    own time, and always the same answer."""
+def fast_runs() -> Iterator[None]:
+    """Keeps AppTest from two things that take twenty times as long as a page does.
+
+    In each run it looks through all installed packages for components, with the same answer; and
+    after it Streamlit resets Keras where that is imported, as it is here by other tests.
+    """
     with pytest.MonkeyPatch.context() as patch:
         scan = functools.cache(manifest_scanner.scan_component_manifests)
         patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        patch.setattr(script_runner, "_clean_problem_modules", lambda: None)
         yield
 
 
