@@ -120,7 +120,7 @@ def comparison() -> None:
 st.header("Class comparison", anchor=False)
 left, middle, right = st.columns(3)
 with left:
-    class_a, class_b = controls.class_pair("pages/class_comparison.py")
+    class_a, class_b = controls.class_pair()
 with middle:
     picked_a = controls.picked_images("images_a", class_a, test.labels)
     picked_b = controls.picked_images("images_b", class_b, test.labels)

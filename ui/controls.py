@@ -31,9 +31,6 @@ LABELS = frozenset(str(label) for label in range(len(CLASS_NAMES)))
 DEFAULT_PAIR = (0, 9)
 DEFAULT_EXAMPLES = 2
 
-# The keys of the controls that more than one page shows; those of the frame look after themselves.
-PAGE_KEYS = ("filter",)
-
 
 class _Bound(TypedDict):
     bind: Literal["query-params"]
@@ -58,15 +55,17 @@ def choose(**values: Any) -> None:
 
 
 def carry_over(page: str) -> None:
-    """Keeps the values of the controls in the page itself when the page is switched to `page`.
+    """Keeps the filter when the page is switched to `page`.
 
     Streamlit 1.67 does so alone, except for a value that came with the link: on a direct switch to
-    another page with the same control it falls back to its default.
+    another page that has the same control it falls back to the default.
     """
     switched = st.session_state.get("shown_page", page) != page
     st.session_state["shown_page"] = page
-    if switched:
-        choose(**{key: st.session_state[key] for key in PAGE_KEYS if key in st.session_state})
+    if switched and (index := st.session_state.get("filter", 0)):
+        choose(filter=index)
+        if "filter" not in st.query_params:
+            st.query_params["filter"] = str(index)
 
 
 def model_name(names: Sequence[str]) -> str:
@@ -134,13 +133,18 @@ def shared_scale() -> bool:
     return choice == "shared"
 
 
-def class_pair(page: str) -> tuple[int, int]:
-    """The two classes that `page`, a script, compares, as labels 0–9."""
-    # A selectbox keeps what it displays in the URL, "2 Pullover". A link may also say just "2".
-    short = {key: st.query_params.get(key) for key in ("class_a", "class_b")}
-    full = {key: class_label(int(label)) for key, label in short.items() if label in LABELS}
-    if full:
-        st.switch_page(page, query_params={**st.query_params.to_dict(), **full})
+def class_pair() -> tuple[int, int]:
+    """The two classes that are compared, as labels 0–9."""
+    # A selectbox keeps what it displays in the URL, "2 Pullover". A link may also say just "2",
+    # which is spelt out before the selectbox sees it.
+    short = {
+        key: int(st.query_params[key])
+        for key in ("class_a", "class_b")
+        if key not in st.session_state and st.query_params.get(key) in LABELS
+    }
+    if short:
+        st.query_params.update({key: class_label(label) for key, label in short.items()})
+        st.rerun()
     first, second = (
         st.selectbox(
             title,
