@@ -133,17 +133,19 @@ def main() -> None:
                 )
             }
             browser.close()
-    print("\nIn Chromium, from the key press on the filter's slider: until the map's picture has")
-    print("changed, and until the server's last message")
+    print(
+        "\nIn Chromium, from the key press on the filter's slider: until the chosen map has changed,"
+    )
+    print("and until the whole view has, the sheet of 64 maps that marks it too (the last message)")
     ours = shown["app"]
     print(
         table(
             [
                 f"median of {presses}",
-                "picture ms",
-                "last message ms",
-                "picture / app",
-                "last / app",
+                "map ms",
+                "view ms",
+                "map / app",
+                "view / app",
             ],
             [
                 [

@@ -58,7 +58,7 @@ st.subheader("All filters of the first convolution")
 figure, axes = plt.subplots(8, 8, figsize=(12, 12))
 for number, axis in enumerate(axes.flat):
     axis.imshow(maps[:, :, number], cmap="viridis")
-    axis.set_title(number, fontsize=8)
+    axis.set_title(number, fontsize=8, color="red" if number == chosen else "black")
     axis.axis("off")
 st.pyplot(figure)
 plt.close(figure)

@@ -184,19 +184,3 @@ def test_switching_pages_keeps_what_was_chosen(
     app.expect_map(page, "conv_layer_3", 1)
     app.expect_image(page, "test image 42, Dress")
     app.expect_parameters(page, model="tutorial-2", image=42, layer="conv_layer_3", filter=1)
-
-
-def test_back_and_forward_restore_the_image(server: Server, visit: Visit) -> None:
-    page = visit(f"{server.url}/filter_explorer?image=42&filter=3")
-    image = app.sidebar(page).get_by_label("Test image", exact=True)
-    image.fill("2001")
-    image.press("Enter")
-    app.expect_image(page, "test image 2001, Pullover")
-
-    page.go_back()
-    app.expect_image(page, "test image 42, Dress")
-    app.expect_parameters(page, image=42, filter=3)
-
-    page.go_forward()
-    app.expect_image(page, "test image 2001, Pullover")
-    app.expect_parameters(page, image=2001, filter=3)
