@@ -134,9 +134,9 @@ def main() -> None:
             }
             browser.close()
     print(
-        "\nIn Chromium, from the key press on the filter's slider: until the chosen map has changed,"
+        "\nIn Chromium, from the key press on the filter's slider: until the chosen map changed, and"
     )
-    print("and until the whole view has, the sheet of 64 maps that marks it too (the last message)")
+    print("until the whole view had, the sheet of 64 maps that marks it too (the last message)")
     ours = shown["app"]
     print(
         table(
