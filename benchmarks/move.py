@@ -133,10 +133,8 @@ def main() -> None:
                 )
             }
             browser.close()
-    print(
-        "\nIn Chromium, from the key press on the filter's slider: until the chosen map changed, and"
-    )
-    print("until the whole view had, the sheet of 64 maps that marks it too (the last message)")
+    print("\nIn Chromium, from the key press on the filter's slider: until the chosen map changed,")
+    print("and until the whole view had, with the sheet of 64 maps that marks it (last message)")
     ours = shown["app"]
     print(
         table(
