@@ -138,7 +138,8 @@ def map_figure(values: FloatArray, scale: Scale, title: str) -> bytes:
     """PNG file of one array (h, w) with axes in cells and a colour bar in activation units."""
     figure = Figure(figsize=(6, 5), layout="constrained")
     axes = figure.add_subplot()
-    _draw(figure, axes, values, scale)
+    picture = axes.imshow(values, PALETTES[scale.palette], vmin=scale.low, vmax=scale.high)
+    figure.colorbar(picture, ax=axes, label="activation (no unit)")
     axes.set_title(title)
     axes.set_xlabel("column")
     axes.set_ylabel("row")
@@ -228,13 +229,6 @@ def arrays_npz(arrays: dict[str, AnyArray]) -> bytes:
 def class_label(label: int) -> str:
     """Number and name of a class, as in "8 Bag"."""
     return f"{label} {CLASS_NAMES[label]}"
-
-
-def _draw(figure: Figure, axes: object, values: FloatArray, scale: Scale) -> None:
-    picture = axes.imshow(  # type: ignore[attr-defined]
-        values, PALETTES[scale.palette], vmin=scale.low, vmax=scale.high
-    )
-    figure.colorbar(picture, ax=axes, label="activation (no unit)")  # type: ignore[arg-type]
 
 
 def _save(figure: Figure) -> bytes:

@@ -1,7 +1,5 @@
 """The image's way through the network on one screen (rows S7, S12 and S17 of the tutorial)."""
 
-from html import escape
-
 import streamlit as st
 
 from core import images
@@ -48,7 +46,7 @@ def spatial_step(layer: Layer) -> str:
         for index in strongest
     )
     return (
-        figures.title(escape(layer.name), figures.shape(layer.output_shape))
+        figures.title(layer.name, figures.shape(layer.output_shape))
         + figures.picture(mean_map, Scale.of(mean_map), f"Mean map of {layer.name}", LARGE)
         + f'<div class="maps">{links}</div>'
         + figures.note(words(layer))
@@ -62,7 +60,7 @@ def flat_step(layer: Layer) -> str:
     strip = images.tile(values.reshape(1, 1, -1), columns)
     scale = Scale.of(values)
     return (
-        figures.title(escape(layer.name), f"{len(values)} numbers")
+        figures.title(layer.name, f"{len(values)} numbers")
         + figures.picture(
             strip, scale, f"The {len(values)} outputs of {layer.name}, {columns} in a row", "100%"
         )
@@ -82,7 +80,7 @@ def mean_columns() -> list[images.Column]:
 def last_step(layer: Layer) -> str:
     """The class probabilities."""
     return (
-        figures.title(escape(layer.name), "10 probabilities")
+        figures.title(layer.name, "10 probabilities")
         + figures.probability_bars(view.probabilities, view.label)
         + figures.note("Softmax turns the last sums into shares of 1; the largest is the answer.")
     )

@@ -116,6 +116,8 @@ def filter_index(count: int) -> int:
     """Which of a layer's `count` filters a figure shows."""
     if count == 1:
         return 0
+    if st.session_state.get("filter", 0) >= count:  # chosen where there are more filters
+        choose(filter=0)
     return st.slider("Filter", 0, count - 1, 0, key="filter", **_BOUND)
 
 

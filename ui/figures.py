@@ -190,9 +190,9 @@ def link(target: str, words: str) -> str:
 
 
 def title(text: str, detail: str = "") -> str:
-    """The heading of one figure."""
-    small = f" <small>{detail}</small>" if detail else ""
-    return f'<p class="figure-title">{text}{small}</p>'
+    """The heading of one figure, plain text."""
+    small = f" <small>{escape(detail)}</small>" if detail else ""
+    return f'<p class="figure-title">{escape(text)}{small}</p>'
 
 
 def note(text: str) -> str:

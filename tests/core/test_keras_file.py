@@ -518,4 +518,5 @@ def test_any_damage_is_a_model_error(
         network = Network.load(path)
     except ModelError:
         return
-    network.predict(np.zeros((1, *network.input_shape), np.float32))
+    outputs = network.predict(np.zeros((1, *network.input_shape), np.float32))
+    assert outputs.shape == (1, *network.layers[-1].output_shape)

@@ -200,7 +200,7 @@ class TestCheckpoints:
 class TestArchives:
     """What no archive of arrays may do, whichever of the two it is."""
 
-    def check_refused(self, folder, content):
+    def assert_refused(self, folder, content):
         (folder.path / "checkpoints.npz").write_bytes(content)
         with pytest.raises(ModelError, match=r"mine/checkpoints\.npz is damaged"):
             folder.checkpoint_epochs()
@@ -210,24 +210,24 @@ class TestArchives:
             def __reduce__(self):
                 return (tmp_path.joinpath("exploded").touch, ())
 
-        self.check_refused(folder, pickle.dumps(Bomb()))
+        self.assert_refused(folder, pickle.dumps(Bomb()))
         stream = io.BytesIO()
         np.savez(stream, bomb=np.array([Bomb()], dtype=object))
-        self.check_refused(folder, stream.getvalue())
+        self.assert_refused(folder, stream.getvalue())
         assert not (tmp_path / "exploded").exists()
 
     def test_other_files(self, folder):
         stream = io.BytesIO()
         np.save(stream, np.zeros(3))
         for content in (b"", b"PK\x03\x04", stream.getvalue()):
-            self.check_refused(folder, content)
+            self.assert_refused(folder, content)
 
     def test_a_bomb_is_not_unpacked(self, folder):
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("0/conv_layer_1/bias.npy", bytes(9_000_000))
         assert len(stream.getvalue()) < 20_000
-        self.check_refused(folder, stream.getvalue())
+        self.assert_refused(folder, stream.getvalue())
 
     def test_a_header_that_declares_too_much(self, folder):
         stream = io.BytesIO()
@@ -236,12 +236,12 @@ class TestArchives:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as files:
             files.writestr("0/conv_layer_1/bias.npy", stream.getvalue())
-        self.check_refused(folder, archive.getvalue())
+        self.assert_refused(folder, archive.getvalue())
 
     def test_cut_short(self, folder):
         content = (folder.path / "checkpoints.npz").read_bytes()
         for length in range(0, len(content), len(content) // 20):
-            self.check_refused(folder, content[:length])
+            self.assert_refused(folder, content[:length])
 
 
 class TestInsights:

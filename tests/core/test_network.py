@@ -113,14 +113,14 @@ def test_every_output_of_any_architecture_is_keras_s(architecture: Architecture)
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.parent.name)
 def test_shipped_networks_agree_with_keras_on_256_test_images(path: Path) -> None:
-    check_on_test_images(path)
+    assert_agrees_on_test_images(path)
 
 
 def test_tutorial_s_architecture_agrees_with_keras_on_256_test_images(tutorial_file: Path) -> None:
-    check_on_test_images(tutorial_file)
+    assert_agrees_on_test_images(tutorial_file)
 
 
-def check_on_test_images(path: Path) -> None:
+def assert_agrees_on_test_images(path: Path) -> None:
     images = load_split("test").images[:256, :, :, np.newaxis] / np.float32(255)
     ours = Network.load(path).activations(images)
     theirs = keras_outputs(keras.models.load_model(path, compile=False), images)

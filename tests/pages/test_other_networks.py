@@ -77,3 +77,14 @@ def test_every_layer_of_the_explorer_opens(open_page: Open, models: Path) -> Non
             assert f"All {last + 1} maps of {layer.name}" in text(app)
     if not layers_with_maps:
         assert "no layer with feature maps" in open_page("filter_explorer").info[0].value
+
+
+def test_a_filter_that_the_next_page_does_not_have(open_page: Open, models: Path) -> None:
+    counts = [
+        layer.output_shape[2]
+        for layer in Network.load(models / "other" / "model.keras").spatial_layers
+    ]
+    app = open_page("class_comparison", filter=max(counts, default=1) - 1)
+    assert_sound(app)
+    app.switch_page("pages/filter_explorer.py").run()
+    assert_sound(app)
