@@ -61,11 +61,6 @@ class Version:
         """The folder as it is now."""
         return cls(folder, tuple(_written(folder.path / name) for name in _WATCHED))
 
-    @property
-    def insights_command(self) -> str:
-        """What to type where `insights` gives None."""
-        return f"python -m core.insights assets/models/{self.folder.name}"
-
 
 _WATCHED = (
     model_folder.NETWORK_FILE,

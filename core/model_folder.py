@@ -72,6 +72,11 @@ class ModelFolder:
         """The folder's name, by which people choose the model."""
         return self.path.name
 
+    @property
+    def insights_command(self) -> str:
+        """What to type where `insights` gives None."""
+        return f"python -m core.insights {_shown(self.path)}"
+
     def network(self) -> Network:
         """Read `model.keras`."""
         path = self.path / NETWORK_FILE

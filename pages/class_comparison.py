@@ -67,7 +67,7 @@ def mean_responses(filter_index: int) -> str:
     if insights is None:
         return figures.note(
             "The mean responses over all test images are not computed yet: "
-            f"<code>{escape(view.model.insights_command)}</code>"
+            f"<code>{escape(view.model.folder.insights_command)}</code>"
         )
     rows = []
     for layer in layers:

@@ -176,9 +176,8 @@ with right:
         st.warning(str(error))
     else:
         if insights is None:
-            st.info(
-                f"The accuracy of each class is not computed yet: `{view.model.insights_command}`"
-            )
+            command = view.model.folder.insights_command
+            st.info(f"The accuracy of each class is not computed yet: `{command}`")
         else:
             labels = cache.split("test").labels
             accuracies = insights.class_accuracy(labels)

@@ -73,20 +73,20 @@ def parameters(page: Page) -> dict[str, str]:
     return {key: value.split()[0] if value else "" for key, value in pairs}
 
 
-def expect_parameters(page: Page, /, **values: Any) -> None:
+def assert_parameters(page: Page, /, **values: Any) -> None:
     """Waits until the URL has these parameters, perhaps among others."""
     for key, value in values.items():
         expect(page).to_have_url(re.compile(rf"[?&]{key}={re.escape(str(value))}(&|\+|$)"))
 
 
-def expect_image(page: Page, title: str) -> None:
+def assert_image(page: Page, title: str) -> None:
     """Waits until the frame shows a test image, named as in "test image 42, Dress"."""
     expect(sidebar(page).locator("img")).to_have_attribute("alt", title)
     number = title.split()[2].rstrip(",")
     expect(sidebar(page).get_by_label("Test image", exact=True)).to_have_value(number)
 
 
-def expect_map(page: Page, layer: str, index: int) -> None:
+def assert_map(page: Page, layer: str, index: int) -> None:
     """Waits until the filter explorer shows a map, and it alone is marked in the sheet."""
     expect(main(page).get_by_text(f"Map {index} of {layer}", exact=False)).to_be_visible()
     expect(page.get_by_role("radio", name=layer)).to_be_checked()
@@ -97,10 +97,16 @@ def expect_map(page: Page, layer: str, index: int) -> None:
     assert [position for position, style in enumerate(outlines) if style == "solid"] == [index]
 
 
-def expect_comparison(page: Page, index: int) -> None:
+def assert_comparison(page: Page, index: int) -> None:
     """Waits until the class comparison shows a filter."""
     expect(main(page).get_by_text(re.compile(f"^Filter {index} "))).to_be_visible()
     expect(slider(page, "Filter")).to_have_value(str(index))
+
+
+def assert_alert(page: Page, text: str) -> None:
+    """Waits until the page shows this one message, and no exception."""
+    expect(page.get_by_role("alert")).to_have_text(text)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
 def compared_images(page: Page) -> Locator:

@@ -17,17 +17,17 @@ SHEET_BUTTON = re.compile(r"^image \d+, ")
 
 def test_the_filter_slider_by_keyboard(server: Server, visit: Visit) -> None:
     page = visit(f"{server.url}/filter_explorer?filter=16")
-    app.expect_map(page, "conv_layer_1", 16)
+    app.assert_map(page, "conv_layer_1", 16)
     slider = app.slider(page, "Filter")
     slider.focus()
     page.keyboard.press("ArrowRight")
-    app.expect_map(page, "conv_layer_1", 17)
-    app.expect_parameters(page, filter=17)
+    app.assert_map(page, "conv_layer_1", 17)
+    app.assert_parameters(page, filter=17)
     # The next key press goes to the slider again.
     expect(slider).to_be_focused()
     page.keyboard.press("ArrowLeft")
-    app.expect_map(page, "conv_layer_1", 16)
-    app.expect_parameters(page, filter=16)
+    app.assert_map(page, "conv_layer_1", 16)
+    app.assert_parameters(page, filter=16)
 
 
 def test_the_contact_sheet(server: Server, visit: Visit) -> None:
@@ -38,15 +38,15 @@ def test_the_contact_sheet(server: Server, visit: Visit) -> None:
     expect(pressed).to_have_count(0)  # the default image is on another page of the gallery
 
     page.get_by_role("button", name="image 3, Trouser").click()
-    app.expect_image(page, "test image 3, Trouser")
-    app.expect_parameters(page, image=3)
+    app.assert_image(page, "test image 3, Trouser")
+    app.assert_parameters(page, image=3)
     expect(pressed).to_have_text(["3"])
     expect(app.main(page).get_by_text("Test image 3", exact=False)).to_be_visible()
 
     page.get_by_role("button", name="image 8, Sandal").focus()
     page.keyboard.press("Enter")
-    app.expect_image(page, "test image 8, Sandal")
-    app.expect_parameters(page, image=8)
+    app.assert_image(page, "test image 8, Sandal")
+    app.assert_parameters(page, image=8)
     expect(pressed).to_have_text(["8"])
 
 
@@ -60,8 +60,8 @@ def test_the_ways_to_another_image(server: Server, visit: Visit) -> None:
 
     def expect_everywhere(image: int) -> None:
         title = f"test image {image}, {dataset.CLASS_NAMES[labels[image]]}"
-        app.expect_image(page, title)
-        app.expect_parameters(page, image=image)
+        app.assert_image(page, title)
+        app.assert_parameters(page, image=image)
         expect(app.main(page).get_by_role("img", name=title, exact=True)).to_be_visible()
 
     click("Increment")

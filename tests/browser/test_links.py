@@ -27,7 +27,7 @@ def gallery_of_bags(page: Page) -> None:
 
 
 def dress_in_the_explorer(page: Page) -> None:
-    app.expect_map(page, "conv_layer_3", 17)
+    app.assert_map(page, "conv_layer_3", 17)
     expect(page.get_by_role("radio", name="shared")).to_be_checked()
     expect(app.main(page).get_by_text("All 64 maps of conv_layer_3")).to_contain_text(
         "test image 42, Dress"
@@ -35,7 +35,7 @@ def dress_in_the_explorer(page: Page) -> None:
 
 
 def pullovers_and_shirts(page: Page) -> None:
-    app.expect_comparison(page, 5)
+    app.assert_comparison(page, 5)
     expect(page.get_by_role("combobox", name="First class")).to_have_value("2 Pullover")
     expect(page.get_by_role("combobox", name="Second class")).to_have_value("6 Shirt")
     expect(app.slider(page, "Images of each")).to_have_value("3")
@@ -83,7 +83,7 @@ def test_a_link_is_the_first_visit_of_a_process(
     expect(page.get_by_test_id("stTopNavLink")).to_contain_text(list(app.PAGES.values()))
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page).to_have_title("See the filters")
-    app.expect_image(page, image)
+    app.assert_image(page, image)
     expect_view(page)
     given = dict(pair.split("=") for pair in urlsplit(link).query.split("&"))
     assert app.parameters(page) == given
@@ -91,12 +91,12 @@ def test_a_link_is_the_first_visit_of_a_process(
 
 def explore(page: Page) -> None:
     app.sidebar(page).get_by_role("button", name="Increment").click()
-    app.expect_image(page, "test image 2001, Pullover")
+    app.assert_image(page, "test image 2001, Pullover")
     page.get_by_role("radio", name="pool_layer_2").click()
     page.get_by_role("radio", name="shared").click()
     app.slider(page, "Filter").press("ArrowRight")
-    app.expect_map(page, "pool_layer_2", 1)
-    app.expect_parameters(page, image=2001, layer="pool_layer_2", scale="shared", filter=1)
+    app.assert_map(page, "pool_layer_2", 1)
+    app.assert_parameters(page, image=2001, layer="pool_layer_2", scale="shared", filter=1)
 
 
 def compare(page: Page) -> None:
@@ -107,8 +107,8 @@ def compare(page: Page) -> None:
     app.slider(page, "Images of each").press("ArrowRight")
     expect(app.compared_images(page)).to_have_count(6)
     app.slider(page, "Filter").press("ArrowRight")
-    app.expect_comparison(page, 1)
-    app.expect_parameters(page, class_a=2, class_b=6, examples=3, filter=1)
+    app.assert_comparison(page, 1)
+    app.assert_parameters(page, class_a=2, class_b=6, examples=3, filter=1)
 
 
 def browse(page: Page) -> None:
@@ -116,9 +116,9 @@ def browse(page: Page) -> None:
     expect(page.get_by_role("button", name=re.compile(r"^image \d+, Bag$"))).to_have_count(75)
     app.main(page).get_by_role("button", name="Increment").click()
     page.get_by_role("button", name="image 768, Bag").click()
-    app.expect_image(page, "test image 768, Bag")
+    app.assert_image(page, "test image 768, Bag")
     expect(app.main(page).get_by_text("Test image 768")).to_be_visible()
-    app.expect_parameters(page, **{"class": "Bag", "page": 2, "image": 768})
+    app.assert_parameters(page, **{"class": "Bag", "page": 2, "image": 768})
 
 
 @pytest.mark.parametrize(
@@ -151,13 +151,13 @@ def chosen_by_link(server: Server, visit: Visit) -> Page:
 def chosen_by_hand(server: Server, visit: Visit) -> Page:
     page = visit(f"{server.url}/filter_explorer")
     app.select(page, "Model", "tutorial-2")
-    app.expect_parameters(page, model="tutorial-2")
+    app.assert_parameters(page, model="tutorial-2")
     image = app.sidebar(page).get_by_label("Test image", exact=True)
     image.fill("42")
     image.press("Enter")
-    app.expect_image(page, "test image 42, Dress")
+    app.assert_image(page, "test image 42, Dress")
     page.get_by_role("radio", name="conv_layer_3").click()
-    app.expect_map(page, "conv_layer_3", 0)
+    app.assert_map(page, "conv_layer_3", 0)
     app.slider(page, "Filter").press("ArrowRight")
     return page
 
@@ -167,20 +167,20 @@ def test_switching_pages_keeps_what_was_chosen(
     two_models: Server, visit: Visit, choose: Callable[[Server, Visit], Page]
 ) -> None:
     page = choose(two_models, visit)
-    app.expect_map(page, "conv_layer_3", 1)
+    app.assert_map(page, "conv_layer_3", 1)
 
     for name in ("Class comparison", "Home", "Dataset gallery", "Model and training"):
         app.go_to(page, name)
         expect(page.get_by_role("combobox", name="Model")).to_have_value("tutorial-2")
-        app.expect_image(page, "test image 42, Dress")
-        app.expect_parameters(page, model="tutorial-2", image=42)
+        app.assert_image(page, "test image 42, Dress")
+        app.assert_parameters(page, model="tutorial-2", image=42)
         if name == "Model and training":
             expect(page.get_by_role("heading", name="How good tutorial-2 is")).to_be_visible()
         if name == "Class comparison":
-            app.expect_comparison(page, 1)
-            app.expect_parameters(page, filter=1)
+            app.assert_comparison(page, 1)
+            app.assert_parameters(page, filter=1)
 
     app.go_to(page, "Filter explorer")
-    app.expect_map(page, "conv_layer_3", 1)
-    app.expect_image(page, "test image 42, Dress")
-    app.expect_parameters(page, model="tutorial-2", image=42, layer="conv_layer_3", filter=1)
+    app.assert_map(page, "conv_layer_3", 1)
+    app.assert_image(page, "test image 42, Dress")
+    app.assert_parameters(page, model="tutorial-2", image=42, layer="conv_layer_3", filter=1)

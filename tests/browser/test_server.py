@@ -65,9 +65,9 @@ def test_nobody_sees_what_somebody_else_looks_at(server: Server, visit: Visit) -
     # All five load at once, then move at once.
     for moves in (0, 1):
         for page, (title, index) in zip(pages, users, strict=True):
-            app.expect_image(page, title)
-            app.expect_map(page, "conv_layer_1", index + moves)
-            app.expect_parameters(page, filter=index + moves)
+            app.assert_image(page, title)
+            app.assert_map(page, "conv_layer_1", index + moves)
+            app.assert_parameters(page, filter=index + moves)
             expect(
                 page.get_by_role("img", name=f"Feature map {index + moves} of")
             ).to_have_attribute(
@@ -86,8 +86,8 @@ def test_missing_data_is_said_in_one_sentence(
     for name in app.PAGES.values():
         app.click_in_navigation(page, name)
         app.wait_until_idle(page)
-        expect(page.get_by_role("alert")).to_have_text(
+        app.assert_alert(
+            page,
             f"{tmp_path}/t10k-images-idx3-ubyte.gz is missing or not readable: put Fashion-MNIST's "
-            f"original files there, or unset {dataset.DIR_VARIABLE}."
+            f"original files there, or unset {dataset.DIR_VARIABLE}.",
         )
-        expect(page.get_by_test_id("stException")).to_have_count(0)
