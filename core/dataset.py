@@ -194,6 +194,25 @@ def load_split(name: SplitName) -> Split:
     raise DatasetError(_missing(name))
 
 
+def hold_out(split: Split, share: float, seed: int) -> tuple[Split, Split]:
+    """Part a split in two, at random and alike for each class.
+
+    Args:
+        split: What to part.
+        share: How much of each class to hold out, above 0 and below 1, rounded to whole images.
+        seed: The same seed parts the same images.
+
+    Returns:
+        The rest and what is held out, both in the order of `split`, as read-only arrays.
+    """
+    rng = np.random.default_rng(seed)
+    held_out = np.zeros(len(split.labels), bool)
+    for label in range(len(CLASS_NAMES)):
+        members = np.flatnonzero(split.labels == label)
+        held_out[rng.permutation(members)[: round(share * len(members))]] = True
+    return _part(split, ~held_out), _part(split, held_out)
+
+
 def train_available() -> bool:
     """Tell whether the training files are on this machine, without reading them."""
     return any(all(file.find(source.folder) for file in _FILES["train"]) for source in _sources())
@@ -304,6 +323,13 @@ def summarise(train: Split) -> TrainSummary:
         examples=train.images[first],
         example_indices=first.astype(np.int64),
     )
+
+
+def _part(split: Split, chosen: NDArray[np.bool_]) -> Split:
+    """Return the images and labels that are chosen."""
+    part = Split(split.images[chosen], split.labels[chosen])
+    part.images.flags.writeable = part.labels.flags.writeable = False
+    return part
 
 
 def _sources() -> tuple[_Source, ...]:

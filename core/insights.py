@@ -50,6 +50,14 @@ class Insights:
         """Return the share of right predictions, 0 to 1, given the split's labels (n,)."""
         return float((self.predictions == labels).mean())
 
+    def loss(self, labels: NDArray[np.uint8]) -> float:
+        """Return the mean cross-entropy in nats, given the split's labels (n,).
+
+        Probabilities below 1e-7 count as 1e-7, as in Keras.
+        """
+        right = self.probabilities[np.arange(len(labels)), labels].astype(np.float64)
+        return float(-np.log(right.clip(1e-7)).mean())
+
     def class_accuracy(self, labels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return the share of right predictions among the images of each class, float64 (10,)."""
         right = np.bincount(labels[self.predictions == labels], minlength=len(CLASS_NAMES))

@@ -47,8 +47,9 @@ MAX_INSIGHTS_BYTES = 64_000_000
 _TRAIN = ("epoch", "seconds", "train_loss", "train_accuracy")
 _VALIDATION = ("validation_loss", "validation_accuracy")
 _TEST = ("test_loss", "test_accuracy")
-HISTORY_COLUMNS = ((*_TRAIN, *_TEST), (*_TRAIN, *_VALIDATION, *_TEST))
-"""What the header of `history.csv` may be: without and with a validation split."""
+HISTORY_COLUMNS = ((*_TRAIN, *_TEST), (*_TRAIN, *_VALIDATION))
+"""What the header of `history.csv` may be: of the training of the model itself, or of one before it
+with some training images held out for validation."""
 
 Weights = dict[str, dict[str, NDArray[np.float32]]]
 """A layer's name to its weights by name ("kernel", "bias"); layers without any are left out."""
@@ -93,9 +94,9 @@ class ModelFolder:
 
         Returns:
             One of `HISTORY_COLUMNS`; `epoch` int64, the others float64. `seconds` is the time that
-            the epoch's training took, accuracies are shares, 0 to 1. Figures of the training split
-            are means over the epoch, during which the weights change; the others were taken after
-            it.
+            the epoch's training took, accuracies are shares, 0 to 1. Beside test figures, those of
+            the training images are means over the epoch, during which the weights change. Beside
+            validation figures, they were taken after it, as those are, on as many images.
         """
         path = self.path / HISTORY_FILE
         content = self._read_text(path, MAX_HISTORY_BYTES)

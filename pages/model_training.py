@@ -1,5 +1,7 @@
 """The network, how it was trained, and how good it is (rows S5 and S6 of the tutorial)."""
 
+import math
+from collections.abc import Iterable
 from functools import partial
 from html import escape
 from typing import Any
@@ -8,14 +10,22 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import cache, images
+from core import attempts, cache, images
+from core.attempts import Attempt
 from core.images import SPLIT_COLOURS, Scale
+from core.insights import Insights
 from core.keras_file import ModelError
 from ui import controls, figures, frame
 from ui.downloads import downloads
 
 frame.start_page()
 view = frame.view()
+
+CHARTS_A_ROW = 3
+POINTS = 20  # a curve of fewer epochs shows each as a point
+GAP = "over-fitting"
+GAP_COLOUR = "#999999"
+VALIDATION_IMAGES = 5_000
 
 # What the tutorial prints: the last line of its training, and its `evaluate`.
 TUTORIAL: dict[str, dict[str, float]] = {
@@ -48,20 +58,30 @@ def network_table() -> str:
     )
 
 
-def best_epoch(history: pd.DataFrame) -> tuple[int, str]:
-    """The epoch with the lowest loss on the split that was held back, and that split's name."""
-    split = "validation" if "validation_loss" in history else "test"
-    return int(history["epoch"].iloc[int(history[f"{split}_loss"].argmin())]), split
+def held_out(history: pd.DataFrame) -> str:
+    """The split that the network did not learn from, "validation" or "test"."""
+    return "validation" if "validation_loss" in history else "test"
 
 
-def curves(history: pd.DataFrame, measure: str) -> dict[str, Any]:
-    """Vega-Lite chart of "loss" or "accuracy" by epoch, a line a split; the best epoch is ruled."""
-    splits = [split for split in SPLIT_COLOURS if f"{split}_{measure}" in history]
-    epoch, _ = best_epoch(history)
+def gap(history: pd.DataFrame) -> str:
+    """How far the network over-fits in the last epoch, in words."""
+    last, split = history.iloc[-1], held_out(history)
+    points = 100 * (last["train_accuracy"] - last[f"{split}_accuracy"])
+    loss = last[f"{split}_loss"] - last["train_loss"]
+    return (
+        f"In the last epoch the accuracy on images that it learns from is {points:.1f} points "
+        f"higher than on {split} images, and the loss {loss:.3f} lower."
+    )
+
+
+def curves(history: pd.DataFrame, measure: str, domain: tuple[float, float]) -> dict[str, Any]:
+    """Vega-Lite chart of "loss" or "accuracy" by epoch: a line a split and the gap between them,
+    with the epoch ruled where the loss on held-out images is lowest."""
+    splits = ["train", held_out(history)]
+    best = int(history["epoch"].iloc[int(history[f"{splits[1]}_loss"].argmin())])
     values = [
-        {"epoch": int(row["epoch"]), "split": split, measure: float(row[f"{split}_{measure}"])}
+        {"epoch": int(row["epoch"])} | {split: float(row[f"{split}_{measure}"]) for split in splits}
         for _, row in history.iterrows()
-        for split in splits
     ]
     x = {
         "field": "epoch",
@@ -69,24 +89,114 @@ def curves(history: pd.DataFrame, measure: str) -> dict[str, Any]:
         "scale": {"zero": False},
         "axis": {"tickMinStep": 1, "format": "d"},
     }
+    y = {"type": "quantitative", "scale": {"domain": domain}, "title": measure}
+    # Where the network does better on images that it has not seen, there is no over-fitting.
+    better = f"{'max' if measure == 'accuracy' else 'min'}(datum.train, datum.{splits[1]})"
+    colours = [*(SPLIT_COLOURS[split] for split in splits), GAP_COLOUR]
+    colour = {
+        "scale": {"domain": [*splits, GAP], "range": colours},
+        "legend": {"orient": "top", "title": None, "symbolType": "square", "symbolOpacity": 1}
+        if measure == "accuracy"
+        else None,
+    }
     return {
+        "data": {"values": values},
         "layer": [
             {
-                "data": {"values": [{"epoch": epoch}]},
+                "transform": [{"calculate": better, "as": "better"}],
+                "mark": {"type": "area", "opacity": 0.35, "clip": True},
+                "encoding": {
+                    "x": x,
+                    "y": y | {"field": "better"},
+                    "y2": {"field": splits[1]},
+                    "color": {"datum": GAP} | colour,
+                },
+            },
+            {
+                "transform": [{"filter": f"datum.epoch == {best}"}],
                 "mark": {"type": "rule", "strokeDash": [4, 3], "color": "#888"},
                 "encoding": {"x": x},
             },
             {
-                "data": {"values": values},
-                "mark": {"type": "line", "point": True, "tooltip": True},
+                "transform": [{"fold": splits, "as": ["split", measure]}],
+                "mark": {
+                    "type": "line",
+                    "point": len(values) < POINTS,
+                    "tooltip": True,
+                    "clip": True,
+                },
                 "encoding": {
                     "x": x,
-                    "y": {"field": measure, "type": "quantitative", "scale": {"zero": False}},
+                    "y": y | {"field": measure},
+                    "color": {"field": "split"} | colour,
+                },
+            },
+        ],
+    }
+
+
+def domain(histories: Iterable[pd.DataFrame], measure: str) -> tuple[float, float]:
+    """Bounds of the axis that all charts share. What the first epochs have beyond them is cut off:
+    they are so much worse that the later ones would lie on each other."""
+    splits = [(history, split) for history in histories for split in ("train", held_out(history))]
+    figures = [history[f"{split}_{measure}"] for history, split in splits]
+    last = [float(figure.iloc[-1]) for figure in figures]
+    if measure == "accuracy":
+        return max(min(last) - 0.08, 0.0), min(max(map(max, figures)) + 0.01, 1.0)
+    return max(min(map(min, figures)) - 0.02, 0.0), 1.6 * max(last)
+
+
+def attempts_chart(attempts: list[Attempt]) -> dict[str, Any]:
+    """Vega-Lite chart of each attempt's validation accuracy in percent, with its standard error."""
+    values = []
+    for number, attempt in enumerate(attempts):
+        accuracy = attempt.validation_accuracy
+        error = math.sqrt(accuracy * (1 - accuracy) / VALIDATION_IMAGES)
+        values.append(
+            {
+                "attempt": f"{number}  {attempt.change}",
+                "accuracy": 100 * accuracy,
+                "low": 100 * (accuracy - error),
+                "high": 100 * (accuracy + error),
+                "loss": attempt.validation_loss,
+                "epochs": attempt.epochs,
+                "settings": attempt.settings,
+                "in tuned": "kept" if attempt.kept else "not kept",
+            }
+        )
+    y = {
+        "field": "attempt",
+        "type": "nominal",
+        "sort": None,
+        "axis": {"title": None, "labelLimit": 420},
+    }
+    x = {"type": "quantitative", "scale": {"zero": False}, "title": "validation accuracy (%)"}
+    kept = {"field": "in tuned", "scale": {"domain": ["kept", "not kept"]}}
+    return {
+        "data": {"values": values},
+        "encoding": {"y": y},
+        "layer": [
+            {
+                "mark": {"type": "rule", "color": "#888", "strokeWidth": 2},
+                "encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
+                "encoding": {
+                    "x": x | {"field": "accuracy"},
                     "color": {
-                        "field": "split",
-                        "scale": {"domain": splits, "range": [SPLIT_COLOURS[s] for s in splits]},
+                        **kept,
+                        "scale": {"domain": ["kept", "not kept"], "range": ["#0072b2", "#d55e00"]},
                         "legend": {"orient": "top", "title": None},
                     },
+                    "shape": {
+                        **kept,
+                        "scale": {"domain": ["kept", "not kept"], "range": ["circle", "cross"]},
+                    },
+                    "tooltip": [
+                        {"field": name, "type": "nominal"}
+                        for name in ("attempt", "settings", "epochs", "accuracy", "loss")
+                    ],
                 },
             },
         ],
@@ -98,12 +208,15 @@ def history_csv(history: pd.DataFrame) -> bytes:
     return history.to_csv(index=False).encode()
 
 
-def results_table(history: pd.DataFrame) -> str:
+def results_table(history: pd.DataFrame | None, insights: Insights | None) -> str:
     """Loss and accuracy after the last epoch, beside what the tutorial prints."""
-    columns: dict[str, dict[str, float]] = {
-        "this model": {str(name): float(value) for name, value in history.iloc[-1].items()},
-        **TUTORIAL,
-    }
+    own: dict[str, float] = {}
+    if history is not None:
+        own |= {str(name): float(value) for name, value in history.iloc[-1].items()}
+    if insights is not None:
+        labels = cache.split("test").labels
+        own |= {"test_accuracy": insights.accuracy(labels), "test_loss": insights.loss(labels)}
+    columns = {"this model": own, **TUTORIAL}
     rows = "".join(
         f"<tr><th>{split} {measure}"
         + "".join(
@@ -115,13 +228,17 @@ def results_table(history: pd.DataFrame) -> str:
         if any(f"{split}_{measure}" in values for values in columns.values())
     )
     head = "<th>".join(("", "this model", "tutorial, its table", "tutorial, its evaluate"))
+    validated = history is not None and held_out(history) == "validation"
     return (
         figures.title("After the last epoch")
         + f'<table class="numbers roomy"><tr><th>{head}{rows}</table>'
         + figures.note(
-            "Keras takes the train figures during the epoch, while the weights still change, and "
-            "the others after it. Train much better than test is over-fitting: the network knows "
-            "its training images by heart."
+            "Train and validation are of the run with 5,000 training images held out, on which "
+            "everything was chosen. The model in view was then trained on all 60,000, and tested "
+            "once."
+            if validated
+            else "Keras takes the train figures during the last epoch, while the weights still "
+            "change, and the test figures after it."
         )
     )
 
@@ -129,46 +246,82 @@ def results_table(history: pd.DataFrame) -> str:
 st.header("Model and training", anchor=False)
 st.html(network_table())
 
+histories, problems = {}, []
 for name, model in cache.models().items():
-    st.subheader(f"Training of {name}", anchor=False)
     try:
-        history = cache.history(model)
+        histories[name] = cache.history(model)
     except ModelError as error:
-        st.warning(str(error))
-        continue
-    epoch, split = best_epoch(history)
-    for column, measure in zip(st.columns(2), ("loss", "accuracy"), strict=True):
+        problems.append(str(error))
+
+st.subheader("How each model was trained", anchor=False)
+st.html(
+    figures.note(
+        "Left to right on the same axes, so heights compare; epochs differ. Shaded is the gap "
+        "between images that the network learns from and images that it never learns from: "
+        "<b>over-fitting</b>, it knows the first by heart. Dashed: the epoch with the lowest loss "
+        "on the others. Beside <i>test</i>, the train line is Keras's mean over the epoch, while "
+        "weights still change; beside <i>validation</i>, both lines were taken after the epoch, "
+        "with dropout off, in a run with 5,000 training images held out."
+    )
+)
+for problem in problems:
+    st.warning(problem)
+names = list(histories)
+across = min(len(names), CHARTS_A_ROW)
+for start in range(0, len(names), CHARTS_A_ROW):
+    row = names[start : start + CHARTS_A_ROW]
+    for name, column in zip(row, st.columns(across), strict=False):
+        history = histories[name]
         with column:
-            st.vega_lite_chart(
-                curves(history, measure),
-                height=300,
-                alt=f"Line chart of {measure} by epoch for {name}, one line a split",
-            )
+            st.html(figures.title(name, f"{len(history)} epochs"))
+            for measure in ("accuracy", "loss"):
+                bounds = domain(histories.values(), measure)
+                st.vega_lite_chart(
+                    curves(history, measure, bounds),
+                    height=270 if measure == "accuracy" else 230,
+                    alt=f"Line chart of {measure} by epoch for {name}. {gap(history)}",
+                )
+            st.html(figures.note(gap(history)))
+            with st.container(horizontal=True):
+                downloads(
+                    ("History (CSV)", f"{name}.csv", partial(history_csv, history)),
+                    ("Curves (PNG)", f"{name}.png", partial(images.curves_figure, history, name)),
+                    key=f"download_{name}",
+                )
+                with st.popover("Model card"):
+                    try:
+                        st.markdown(cache.models()[name].folder.card())
+                    except ModelError as error:
+                        st.warning(str(error))
+
+try:
+    tried = attempts.load()
+except ModelError as error:
+    st.warning(str(error))
+else:
+    st.subheader("What each change brought", anchor=False)
+    st.vega_lite_chart(
+        attempts_chart(tried),
+        height=32 * len(tried) + 110,
+        alt="Chart of the validation accuracy of each attempt: "
+        + ", ".join(f"{row.change} {row.validation_accuracy:.2%}" for row in tried),
+    )
     st.html(
         figures.note(
-            f"Dashed: epoch {epoch}, the lowest {split} loss. From where the train line goes on "
-            "improving and the other does not, the network over-fits."
+            "Each row is one training, on 55,000 of the training images, of the network above; "
+            "the point is its accuracy on the 5,000 others, the line one standard error to either "
+            "side. Points closer than that may owe their order to chance. Point at one for its "
+            "settings."
         )
     )
-    with st.container(horizontal=True):
-        downloads(
-            ("History (CSV)", f"{name}.csv", partial(history_csv, history)),
-            ("Curves (PNG)", f"{name}.png", partial(images.curves_figure, history, name)),
-            key=f"download_{name}",
-        )
-        with st.popover("Model card"):
-            try:
-                st.markdown(model.folder.card())
-            except ModelError as error:
-                st.warning(str(error))
+    downloads(
+        ("Attempts (CSV)", "attempts.csv", attempts.ATTEMPTS_FILE.read_bytes),
+        key="download_attempts",
+    )
 
 st.subheader(f"How good {view.model.folder.name} is", anchor=False)
 left, right = st.columns(2, gap="medium")
-with left:
-    try:
-        st.html(results_table(cache.history(view.model)))
-    except ModelError as error:
-        st.warning(str(error))
+insights = None
 with right:
     try:
         insights = cache.insights(view.model)
@@ -188,6 +341,8 @@ with right:
                 + figures.class_bars(accuracies, "Bars of the test accuracy of each class")
                 + figures.note("Share of the 1,000 test images of a class that it gets right.")
             )
+with left:
+    st.html(results_table(histories.get(view.model.folder.name), insights))
 
 first = next((layer for layer in view.network.layers if layer.kind == "Conv2D"), None)
 if first is not None:

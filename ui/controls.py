@@ -22,6 +22,7 @@ from core.dataset import CLASS_NAMES
 from core.images import class_label
 from core.network import Layer, Network
 
+DEFAULT_MODEL = "tuned"
 # The tutorial's worked example, a bag.
 DEFAULT_IMAGE = 2000
 TEST_IMAGES = 10_000
@@ -69,8 +70,9 @@ def carry_over(page: str) -> None:
 
 
 def model_name(names: Sequence[str]) -> str:
-    """Which of the model folders the app shows."""
-    return st.selectbox("Model", names, key="model", **_BOUND)
+    """Which of the model folders the app shows; `DEFAULT_MODEL` first, where it is there."""
+    default = names.index(DEFAULT_MODEL) if DEFAULT_MODEL in names else 0
+    return st.selectbox("Model", names, index=default, key="model", **_BOUND)
 
 
 def image_index() -> int:

@@ -17,6 +17,7 @@ from tests.browser import app
 from tests.browser.conftest import StartServer, Visit
 
 LAYER, IMAGE, FILTER = "conv_layer_3", 42, 17
+ADDRESS = f"model=tutorial&image={IMAGE}&layer={LAYER}&filter={FILTER}"
 
 
 def own_map() -> npt.NDArray[np.float32]:
@@ -33,7 +34,7 @@ def download(page: Page, button: str) -> Path:
 
 
 def test_downloads_hold_the_networks_numbers(server: Server, visit: Visit) -> None:
-    page = visit(f"{server.url}/filter_explorer?image={IMAGE}&layer={LAYER}&filter={FILTER}")
+    page = visit(f"{server.url}/filter_explorer?{ADDRESS}")
     app.main(page).get_by_role("button", name="Download").click()
 
     numbers = np.load(download(page, "Numbers (NPY)"))

@@ -396,6 +396,34 @@ class Publisher:
         self.server.server_close()
 
 
+class TestHoldOut:
+    LABELS = np.repeat(np.arange(10, dtype=np.uint8), range(12, 132, 12))
+    IMAGES = np.random.default_rng(0).integers(0, 256, (len(LABELS), 28, 28), np.uint8)
+    SPLIT = Split(IMAGES, LABELS)
+
+    def test_takes_the_same_share_of_each_class(self) -> None:
+        rest, held_out = dataset.hold_out(self.SPLIT, 1 / 12, seed=0)
+        assert np.bincount(held_out.labels).tolist() == list(range(1, 11))
+        assert np.bincount(rest.labels).tolist() == list(range(11, 121, 11))
+
+    def test_parts_the_images_with_their_labels_and_in_order(self) -> None:
+        place = {image.tobytes(): index for index, image in enumerate(self.IMAGES)}
+        parts = dataset.hold_out(self.SPLIT, 0.25, seed=3)
+        places = [[place[image.tobytes()] for image in part.images] for part in parts]
+        assert sorted(places[0] + places[1]) == list(range(len(self.LABELS)))
+        for part, indices in zip(parts, places, strict=True):
+            assert indices == sorted(indices)
+            assert part.labels.tolist() == self.LABELS[indices].tolist()
+            assert not part.images.flags.writeable
+
+    def test_the_seed_decides_which(self) -> None:
+        first, again, other = (
+            dataset.hold_out(self.SPLIT, 0.5, seed)[1].images.tobytes() for seed in (0, 0, 1)
+        )
+        assert first == again
+        assert first != other
+
+
 class TestDownload:
     @pytest.fixture
     def publisher(

@@ -83,6 +83,16 @@ def test_accuracies():
     assert found.class_accuracy(labels).tolist() == [1, 0.5] + [1] * 8
 
 
+def test_loss_is_the_mean_cross_entropy():
+    probabilities = np.full((3, CLASSES), 0.05, np.float32)
+    probabilities[[0, 1], [4, 5]] = 0.55
+    probabilities[2] = np.eye(CLASSES)[0]
+    # The last one is certain and wrong, which Keras counts as 1e-7.
+    expected = -(math.log(0.55) + math.log(0.05) + math.log(1e-7)) / 3
+    loss = Insights({}, probabilities).loss(np.array([4, 4, 4], np.uint8))
+    assert loss == pytest.approx(expected, rel=1e-6)
+
+
 def test_ties_go_to_the_lowest_class():
     assert Insights({}, np.full((1, CLASSES), 0.1, np.float32)).predictions.tolist() == [0]
 

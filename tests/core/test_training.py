@@ -1,10 +1,10 @@
 import dataclasses
 import errno
+import math
 import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 from core import model_folder, training
 from core.dataset import DatasetError, Split, to_input
 from core.model_folder import ModelFolder
-from core.training import RECIPES, TrainingError, train
+from core.training import RECIPES, Recipe, TrainingError, train
 
 pytest.importorskip("tensorflow", reason="only training needs TensorFlow")
 
@@ -144,6 +144,129 @@ class TestFolder:
                 np.testing.assert_array_equal(again.checkpoint(2)[layer][name], weight)
 
 
+VALIDATING = dataclasses.replace(
+    RECIPES["tuned"], epochs=2, batch_size=32, learning_rate=0.003, warm_up=0.1
+)
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """How many images each run of `validated` learnt from, was validated and tested on."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def validated(tmp_path_factory, seen):
+    fit = training.fit
+
+    def spy(recipe, split, **others):
+        evaluated = [others.get(name) for name in ("validation", "test")]
+        seen.append([len(part.labels) if part else 0 for part in (split, *evaluated)])
+        return fit(recipe, split, **others)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "fit", spy)
+        patch.setattr(training, "VALIDATION_SHARE", 0.25)
+        return train(VALIDATING, TRAIN, TEST, tmp_path_factory.mktemp("models") / "mine")
+
+
+class TestValidation:
+    """A recipe that records a validation curve first, then trains on everything."""
+
+    @pytest.mark.usefixtures("validated")
+    def test_the_test_images_are_kept_out_of_both_runs(self, seen):
+        assert seen == [[150, 50, 0], [200, 0, 0]]
+
+    def test_the_history_is_of_the_run_with_images_held_out(self, validated):
+        assert tuple(validated.history()) == model_folder.HISTORY_COLUMNS[1]
+        assert len(validated.history()) == 2
+
+    def test_the_card_tells_what_was_done(self, validated):
+        card = validated.card()
+        assert "drawn with seed 0" in card
+        accuracy = validated.insights().accuracy(TEST.labels)
+        assert f"| {accuracy:.4f} |" in card.split("| test |")[1].splitlines()[0] + " |"
+
+    def test_the_trained_network_has_the_seven_layers_only(self, validated):
+        import keras
+
+        model = keras.saving.load_model(validated.path / "model.keras")
+        names = [layer.name for layer in model.layers]
+        assert names == [layer.name for layer in training.build_model().layers]
+        model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        loss, accuracy = model.evaluate(to_input(TEST.images), TEST.labels, verbose=0)
+        assert accuracy == pytest.approx(validated.insights().accuracy(TEST.labels), abs=1e-6)
+        assert loss == pytest.approx(validated.insights().loss(TEST.labels), abs=1e-5)
+
+    def test_checkpoints_are_of_the_model_itself(self, validated):
+        assert validated.checkpoint_epochs() == (0, 1, 2)
+        assert set(validated.checkpoint(1)) == set(validated.checkpoint(2))
+
+    def test_train_figures_were_taken_after_the_epoch_without_dropout(self):
+        blind = dataclasses.replace(VALIDATING, dropout=(0.9, 0.9), epochs=1)
+        part = Split(TRAIN.images[:100], TRAIN.labels[:100])
+        fitted = training.fit(blind, TRAIN, validation=part)
+        (row,) = fitted.history
+        # The same 100 images, once as the first it learnt from, once as those held out.
+        assert row["train_loss"] == row["validation_loss"]
+        assert row["train_accuracy"] == row["validation_accuracy"]
+
+    def test_progress_runs_once_from_0_to_1_through_both_runs(self):
+        shares = []
+        report = shares.append
+        for position in (0, 1):
+            half = training._half(lambda share, _words: report(share), position, "run, ")
+            half(0.0, "")
+            half(1.0, "")
+        assert shares == [0, 0.5, 0.5, 1]
+
+
+class TestOptimizer:
+    def test_muon_moves_every_direction_of_a_kernel_alike(self):
+        recipe = Recipe("muon", "", epochs=1, optimizer="muon", learning_rate=0.01)
+        model = training.build_model()
+        optimizer = training._optimizer(recipe, steps=10)
+        before = [weight.numpy() for weight in model.trainable_weights]
+        rng = np.random.default_rng(0)
+        optimizer.apply(
+            [rng.standard_normal(w.shape, np.float32) for w in before], model.trainable_weights
+        )
+        for weight, old in zip(model.trainable_weights, before, strict=True):
+            step = old - weight.numpy()
+            if weight.name == "bias" or "dense_layer_7" in weight.path:
+                # Adam's first step: the learning rate in each number.
+                np.testing.assert_allclose(np.abs(step), 0.01, rtol=0.01)
+            else:
+                matrix = step.reshape(-1, step.shape[-1])
+                size = 0.01 * 0.2 * math.sqrt(max(matrix.shape))
+                stretches = np.linalg.svd(matrix, compute_uv=False) / size
+                assert stretches.min() > 0.3
+                assert stretches.max() < 1.3
+
+    def test_the_learning_rate_rises_then_falls_to_0(self):
+        recipe = Recipe("mine", "", epochs=1, learning_rate=0.5, warm_up=0.2)
+        rate = training._optimizer(recipe, steps=100)._learning_rate
+        rates = [float(rate(step)) for step in range(101)]
+        assert rates[0] == 0
+        assert max(rates) == rates[20] == pytest.approx(0.5)
+        assert rates[60] == pytest.approx(0.25)
+        assert rates[100] == pytest.approx(0, abs=1e-6)
+
+    @pytest.mark.parametrize("name", ["adam", "muon"])
+    def test_weight_decay_shrinks_kernels_and_no_biases(self, name):
+        recipe = Recipe("mine", "", 1, optimizer=name, learning_rate=0.1, weight_decay=0.5)
+        model = training.build_model()
+        for layer in model.layers:
+            if layer.weights:
+                layer.bias.assign(layer.bias + 1)
+        before = [weight.numpy() for weight in model.trainable_weights]
+        optimizer = training._optimizer(recipe, steps=10)
+        optimizer.apply([np.zeros_like(w) for w in before], model.trainable_weights)
+        for weight, old in zip(model.trainable_weights, before, strict=True):
+            kept = 1.0 if weight.name == "bias" else 1 - 0.1 * 0.5
+            np.testing.assert_allclose(weight.numpy(), kept * old, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("epochs", "kept"),
     [
@@ -235,34 +358,24 @@ class TestFailures:
         assert capsys.readouterr().err == "No folder holds them: download them.\n"
         assert not output.parent.exists()
 
-    def test_interrupted_in_the_middle(self, output, tmp_path):
-        driver = tmp_path / "driver.py"
-        driver.write_text(
-            textwrap.dedent("""
-                import dataclasses, sys
-                from core import training
-                from tests.core.test_training import SHORT, TEST, TRAIN
-                training.load_split = {"train": TRAIN, "test": TEST}.__getitem__
-                training.RECIPES["tutorial"] = dataclasses.replace(SHORT, epochs=100_000)
-                sys.exit(training.main(["--recipe", "tutorial", "--output", sys.argv[1]]))
-            """)
-        )
+    @pytest.mark.parametrize("seconds", [0.3, 0.6, 1.0, 1.5, 2.5, 4.0, 8.0, 12.0])
+    def test_interrupted_at_any_moment(self, earlier, seconds):
+        """While it imports, reads the images, starts TensorFlow, or trains."""
+        command = f"-m core.training --recipe tutorial --replace --output {earlier}"
         process = subprocess.Popen(
-            [sys.executable, driver, output],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            [sys.executable, *command.split()],
+            cwd=ROOT,
             stderr=subprocess.PIPE,
             text=True,
         )
-        deadline = time.monotonic() + 60
-        while not output.parent.exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        time.sleep(3)
+        time.sleep(seconds)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 130
         assert errors.splitlines()[-1] == "Interrupted: nothing was written, nothing was replaced."
         assert "Traceback" not in errors
-        assert list(output.parent.iterdir()) == []
+        assert contents(earlier) == {"model.keras": b"earlier"}
+        assert len(list(earlier.parent.iterdir())) == 1
 
     def test_without_tensorflow(self, output, run, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "tensorflow", None)

@@ -54,7 +54,7 @@ def test_random_image_is_another_one(open_page: Open) -> None:
 
 
 def test_filter_explorer_shows_the_networks_numbers(open_page: Open) -> None:
-    app = open_page("filter_explorer", image=5, layer="pool_layer_4", filter=9)
+    app = open_page("filter_explorer", model="tutorial", image=5, layer="pool_layer_4", filter=9)
     model = cache.models()["tutorial"]
     chosen = cache.activations(model, 5)["pool_layer_4"][:, :, 9]
     words = text(app)
@@ -65,8 +65,9 @@ def test_filter_explorer_shows_the_networks_numbers(open_page: Open) -> None:
 
 
 def test_the_sheets_colour_scale_is_per_map_or_shared(open_page: Open) -> None:
-    per_map = open_page("filter_explorer", image=5, layer="conv_layer_3")
-    shared = open_page("filter_explorer", image=5, layer="conv_layer_3", scale="shared")
+    address = {"model": "tutorial", "image": 5, "layer": "conv_layer_3"}
+    per_map = open_page("filter_explorer", **address)
+    shared = open_page("filter_explorer", **address, scale="shared")
     sheets = [
         next(element.proto.body for element in app.get("html") if "--sheet:" in element.proto.body)
         for app in (per_map, shared)

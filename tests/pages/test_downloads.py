@@ -48,7 +48,7 @@ def test_each_file_can_be_made(open_page: Open, files: Files, page: str) -> None
 
 
 def test_the_explorers_numbers_are_the_networks(open_page: Open, files: Files) -> None:
-    open_page("filter_explorer", image=9, layer="conv_layer_3", filter=12)
+    open_page("filter_explorer", model="tutorial", image=9, layer="conv_layer_3", filter=12)
     expected = cache.activations(cache.models()["tutorial"], 9)["conv_layer_3"][:, :, 12]
     name = "conv_layer_3_image9_filter12"
     csv = np.loadtxt(io.BytesIO(files[f"{name}.csv"]()), delimiter=",", dtype=np.float32)
