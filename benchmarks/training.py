@@ -19,7 +19,8 @@ import numpy as np
 from benchmarks.table import table
 from core.dataset import Split, load_split, to_input
 from core.insights import ProgressBar
-from core.training import RECIPES, Fitted, Recipe, fit
+from core.recipe import Recipe
+from core.training import RECIPES, Fitted, fit, fit_teacher
 
 TUTORIAL_ACCURACY = 0.9036
 SEEDS = (0, 1, 2)
@@ -74,13 +75,16 @@ def final_accuracy(recipe: Recipe, train: Split, test: Split) -> None:
 
 
 def _fit(recipe: Recipe, seed: int, train: Split, test: Split | None) -> Fitted:
+    recipe = dataclasses.replace(recipe, seed=seed)
     with ProgressBar() as bar:
-        return fit(
-            dataclasses.replace(recipe, seed=seed),
-            train,
-            test=test,
-            progress=lambda share, words: bar(share, f"{recipe.name}, seed {seed}: {words}"),
-        )
+
+        def progress(share: float, words: str) -> None:
+            bar(share, f"{recipe.name}, seed {seed}: {words}")
+
+        teacher = None
+        if recipe.teacher:
+            teacher = fit_teacher(recipe, train, progress=progress)
+        return fit(recipe, train, teacher=teacher, test=test, progress=progress)
 
 
 def _time(fitted: Fitted) -> tuple[float, int | None]:

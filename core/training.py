@@ -18,14 +18,11 @@ import csv
 import dataclasses
 import math
 import platform
-import secrets
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,12 +34,13 @@ from core.model_card import model_card
 from core.model_folder import (
     CARD_FILE,
     CHECKPOINTS_FILE,
-    FILES,
     HISTORY_FILE,
     MODELS_DIR,
     NETWORK_FILE,
     ModelFolder,
 )
+from core.output_folder import OutputError, check_output, staged
+from core.recipe import Recipe
 
 MAX_CHECKPOINTS = 15
 """Epochs that can be looked at, the untrained network and the last epoch included."""
@@ -53,43 +51,20 @@ VALIDATION_SEED = 0
 a recipe is chosen or its validation curve is recorded."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """All that decides how a network is trained.
-
-    Attributes:
-        name: What `--recipe` takes, and the name of the model folder.
-        summary: One line for people who choose.
-        epochs: Times that each training image is seen.
-        batch_size: Images a step of the optimizer.
-        optimizer: "adam" (Kingma and Ba 2015), or "muon" (Jordan et al. 2024; learning rates as
-            in Liu et al. 2025, arXiv:2502.16982) for all kernels but the last layer's.
-        learning_rate: Of the optimizer; where there is a warm-up, the highest.
-        warm_up: Share of the steps in which the learning rate rises from 0 to the highest; in the
-            others it falls to 0 along a cosine. None keeps it constant.
-        weight_decay: Share of each kernel, times the learning rate, that a step takes off.
-        flips: Whether half of the images, drawn anew each time, are seen mirrored left to right.
-        dropout: Share of the flattened maps, and of the 128 units, that is set to 0 at random in
-            training; the trained network has no dropout.
-        validates: Whether a first training, on 55,000 images, records loss and accuracy on the
-            5,000 others after each epoch, before the network is trained on all of them. The test
-            images are then looked at once, at the end. Otherwise they are after each epoch.
-        seed: Of the initial weights, the order of the images, the flips and the dropout.
-    """
-
-    name: str
-    summary: str
-    epochs: int
-    batch_size: int = 32
-    optimizer: Literal["adam", "muon"] = "adam"
-    learning_rate: float = 0.001
-    warm_up: float | None = None
-    weight_decay: float = 0.0
-    flips: bool = False
-    dropout: tuple[float, float] = (0.0, 0.0)
-    validates: bool = False
-    seed: int = 0
-
+TEACHER = Recipe(
+    name="teacher",
+    summary="a larger network, which the tuned one learns from",
+    epochs=16,
+    batch_size=128,
+    learning_rate=0.003,
+    warm_up=0.2,
+    weight_decay=0.05,
+    flips=True,
+    shifts=True,
+    dropout=(0.3, 0.0),
+    label_smoothing=0.05,
+    network="large",
+)
 
 RECIPES = {
     recipe.name: recipe
@@ -102,23 +77,24 @@ RECIPES = {
         Recipe(
             name="fast",
             summary="the same network, soonest at the tutorial's 90.36 % test accuracy",
-            epochs=3,
-            batch_size=128,
+            epochs=1,
             optimizer="muon",
             learning_rate=0.004,
-            warm_up=0.1,
+            warm_up=0.2,
         ),
         Recipe(
             name="tuned",
             summary="the same network, as accurate as it gets",
-            epochs=40,
+            epochs=30,
             batch_size=128,
             optimizer="muon",
             learning_rate=0.002,
             warm_up=0.1,
             weight_decay=0.01,
             flips=True,
-            dropout=(0.3, 0.5),
+            dropout=(0.0, 0.1),
+            teacher=TEACHER,
+            temperature=2.0,
             validates=True,
         ),
     )
@@ -164,26 +140,17 @@ def train(
         progress: Called after each step.
 
     Raises:
-        TrainingError: `output` is in the way, TensorFlow is not installed, or the loss is not a
-            finite number any more.
+        OutputError: `output` is in the way.
+        TrainingError: TensorFlow is not installed, or the loss is not a finite number any more.
         OSError: The folder cannot be written; an earlier one is untouched.
     """
     output = output.resolve()
     check_output(output, replace)
     started = time.monotonic()
-    with _staged(output) as path:
+    with staged(output) as path:
         if progress:
             progress(0, "starting TensorFlow")
-        if recipe.validates:
-            rest, validation = hold_out(train_split, VALIDATION_SHARE, VALIDATION_SEED)
-            rehearsal = fit(
-                recipe, rest, validation=validation, progress=_half(progress, 0, "held-out run, ")
-            )
-            fitted = fit(recipe, train_split, progress=_half(progress, 1, "all images, "))
-            history = rehearsal.history
-        else:
-            fitted = fit(recipe, train_split, test=test_split, progress=progress)
-            history = fitted.history
+        fitted, history = _fit_all(recipe, train_split, test_split, progress)
         fitted.model.save(path / NETWORK_FILE)
         _write_history(path / HISTORY_FILE, history)
         np.savez(path / CHECKPOINTS_FILE, allow_pickle=False, **fitted.checkpoints)
@@ -203,10 +170,49 @@ def train(
     return ModelFolder(output)
 
 
+def _fit_all(
+    recipe: Recipe, train_split: Split, test_split: Split, progress: Progress | None
+) -> tuple[Fitted, list[dict[str, float]]]:
+    """Train the teacher, the network with images held out, and the network, as far as asked for.
+
+    Returns:
+        What the last of them leaves, and the history to keep.
+    """
+    teacher, done = None, 0.0
+    if recipe.teacher:
+        done = 0.5
+        teacher = fit_teacher(recipe, train_split, progress=_part(progress, 0, done, "teacher, "))
+    if not recipe.validates:
+        rest = _part(progress, done, 1, "")
+        fitted = fit(recipe, train_split, teacher=teacher, test=test_split, progress=rest)
+        return fitted, fitted.history
+    middle = (done + 1) / 2
+    part, validation = hold_out(train_split, VALIDATION_SHARE, VALIDATION_SEED)
+    first = _part(progress, done, middle, "images held out, ")
+    rehearsal = fit(recipe, part, teacher=teacher, validation=validation, progress=first)
+    second = _part(progress, middle, 1, "all images, ")
+    return fit(recipe, train_split, teacher=teacher, progress=second), rehearsal.history
+
+
+def fit_teacher(recipe: Recipe, train_split: Split, *, progress: Progress | None = None) -> Any:
+    """Train a recipe's teacher on the training images that are not held out.
+
+    Returns:
+        A `keras.Sequential`.
+
+    Raises:
+        TrainingError: As `fit`.
+    """
+    assert recipe.teacher is not None, f"{recipe.name} has no teacher"
+    rest, _ = hold_out(train_split, VALIDATION_SHARE, VALIDATION_SEED)
+    return fit(dataclasses.replace(recipe.teacher, seed=recipe.seed), rest, progress=progress).model
+
+
 def fit(
     recipe: Recipe,
     train_split: Split,
     *,
+    teacher: Any = None,
     validation: Split | None = None,
     test: Split | None = None,
     progress: Progress | None = None,
@@ -216,6 +222,7 @@ def fit(
     Args:
         recipe: How to train.
         train_split: The images to train on.
+        teacher: A trained model whose probabilities take the place of the labels.
         validation: Images to evaluate on after each epoch, beside as many of the training images,
             without dropout. Either this or `test`, or neither: then the history has only what
             Keras says of the training images.
@@ -227,21 +234,23 @@ def fit(
     """
     keras = _import_keras()
     keras.utils.set_random_seed(recipe.seed)
-    model = build_model(recipe)
+    model = build_model(recipe, in_training=True)
     steps = math.ceil(len(train_split.labels) / recipe.batch_size)
     model.compile(
         optimizer=_optimizer(recipe, steps * recipe.epochs),
-        loss="sparse_categorical_crossentropy",
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         metrics=["accuracy"],
     )
-    images = to_input(train_split.images)
+    images, targets = _inputs(train_split)
     evaluated = {}
     if validation:
         seen = slice(len(validation.labels))
-        evaluated["train"] = (images[seen], train_split.labels[seen])
-        evaluated["validation"] = (to_input(validation.images), validation.labels)
+        evaluated["train"] = (images[seen], targets[seen])
+        evaluated["validation"] = _inputs(validation)
     if test:
-        evaluated["test"] = (to_input(test.images), test.labels)
+        evaluated["test"] = _inputs(test)
+    if teacher:
+        targets = _soft_labels(teacher, images, recipe.temperature)
     recorder = _Recorder(model, recipe, steps, evaluated, progress)
     callback = keras.callbacks.LambdaCallback(
         on_epoch_begin=recorder.on_epoch_begin,
@@ -250,43 +259,109 @@ def fit(
     )
     model.fit(
         images,
-        train_split.labels,
+        targets,
         batch_size=recipe.batch_size,
         epochs=recipe.epochs,
         callbacks=[callback],
         verbose=0,
     )
     # A model that was never compiled has no optimizer, whose state would treble the file.
-    trained = build_model()
+    trained = build_model(recipe)
     for layer in trained.layers:
-        layer.set_weights(model.get_layer(layer.name).get_weights())
+        if layer.weights:
+            layer.set_weights(model.get_layer(layer.name).get_weights())
     return Fitted(trained, recorder.history, recorder.checkpoints)
 
 
-def build_model(recipe: Recipe | None = None) -> Any:
-    """Return the tutorial's network, untrained, a `keras.Sequential` for images (28, 28, 1).
+def build_model(recipe: Recipe, *, in_training: bool = False) -> Any:
+    """Return a recipe's network, untrained, a `keras.Sequential` for images (28, 28, 1).
 
     Args:
-        recipe: Adds what this recipe has in training only: layers without weights.
+        recipe: Decides which network it is, and what it has in training only.
+        in_training: Whether to add that; it has no weights, and layers keep their names.
     """
     layers = _import_keras().layers
-    flips = recipe is not None and recipe.flips
-    flattened, units = recipe.dropout if recipe else (0.0, 0.0)
-    return _import_keras().Sequential(
-        [
-            layers.Input((28, 28, 1)),
-            *([layers.RandomFlip("horizontal")] if flips else []),
+    flattened, units = recipe.dropout if in_training else (0.0, 0.0)
+    images = []
+    if in_training and recipe.flips:
+        images.append(layers.RandomFlip("horizontal"))
+    if in_training and recipe.shifts:
+        pixel = 1 / 28
+        images.append(
+            layers.RandomTranslation(pixel, pixel, fill_mode="constant", interpolation="nearest")
+        )
+    if recipe.network == "large":
+        maps = _large_network()
+        hidden = []
+    else:
+        maps = [
             layers.Conv2D(64, 3, activation="relu", name="conv_layer_1"),
             layers.MaxPooling2D(2, name="pool_layer_2"),
             layers.Conv2D(64, 3, activation="relu", name="conv_layer_3"),
             layers.MaxPooling2D(2, name="pool_layer_4"),
+        ]
+        hidden = [layers.Dense(128, activation="relu", name="dense_layer_6")]
+    last = {"units": len(CLASS_NAMES), "name": "dense_layer_7"}
+    if in_training and recipe.temperature != 1:
+        output = [layers.Dense(**last), _divide_in_training(recipe.temperature), layers.Softmax()]
+    else:
+        output = [layers.Dense(**last, activation="softmax")]
+    return _import_keras().Sequential(
+        [
+            layers.Input((28, 28, 1)),
+            *images,
+            *maps,
             layers.Flatten(name="flatten_layer_5"),
             *([layers.Dropout(flattened)] if flattened else []),
-            layers.Dense(128, activation="relu", name="dense_layer_6"),
+            *hidden,
             *([layers.Dropout(units)] if units else []),
-            layers.Dense(len(CLASS_NAMES), activation="softmax", name="dense_layer_7"),
+            *output,
         ]
     )
+
+
+def _large_network() -> list[Any]:
+    """Return the teacher's layers up to its last maps (3, 3, 128)."""
+    layers = _import_keras().layers
+
+    def normalized(filters: int, number: int) -> list[Any]:
+        return [
+            layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"conv_{number}"),
+            # Keras's own momentum, 0.99, follows too slowly for a training of a few epochs.
+            layers.BatchNormalization(momentum=0.9, name=f"normalization_{number}"),
+            layers.ReLU(),
+        ]
+
+    return [
+        *normalized(32, 1),
+        layers.MaxPooling2D(2),
+        *normalized(64, 2),
+        *normalized(64, 3),
+        layers.MaxPooling2D(2),
+        *normalized(128, 4),
+        *normalized(128, 5),
+        layers.MaxPooling2D(2),
+    ]
+
+
+def _inputs(split: Split) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return a split's images as the network takes them, and its labels as probabilities."""
+    return to_input(split.images), np.eye(len(CLASS_NAMES), dtype=np.float32)[split.labels]
+
+
+def _soft_labels(
+    teacher: Any, images: NDArray[np.float32], temperature: float
+) -> NDArray[np.float32]:
+    """Return the teacher's probabilities (n, 10) with its logits divided by a temperature.
+
+    It looks at each image and at its mirror image, and what it says of both is averaged.
+    """
+    views = (images, images[:, :, ::-1])
+    mean = sum(teacher.predict(view, batch_size=500, verbose=0) for view in views) / len(views)
+    # Logits differ from the logarithm of the probabilities by a constant, which cancels out.
+    powers = mean ** (1 / temperature)
+    soft: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+    return soft
 
 
 def checkpoint_epochs(epochs: int) -> set[int]:
@@ -294,26 +369,6 @@ def checkpoint_epochs(epochs: int) -> set[int]:
     count = min(epochs + 1, MAX_CHECKPOINTS)
     # The weights after the last epoch are in model.keras.
     return {round(epoch) for epoch in np.linspace(0, epochs, count)} - {epochs}
-
-
-def check_output(output: Path, replace: bool) -> None:
-    """Refuse a place where a model folder cannot be written without harm to something else.
-
-    Raises:
-        TrainingError: Something is there, and it must not or cannot be replaced.
-    """
-    if not output.exists():
-        return
-    if not replace:
-        raise TrainingError(f"{output} exists: add --replace, or choose another folder (--output).")
-    if not output.is_dir():
-        raise TrainingError(f"{output} is not a folder: choose another place (--output).")
-    for path in output.iterdir():
-        if path.name not in FILES:
-            raise TrainingError(
-                f"{output} is not replaced, because {path.name} in it is no part of a model folder:"
-                " move that file away, or choose another folder (--output)."
-            )
 
 
 class _Recorder:
@@ -324,7 +379,7 @@ class _Recorder:
         model: Any,
         recipe: Recipe,
         steps: int,
-        evaluated: Mapping[str, tuple[NDArray[np.float32], NDArray[np.uint8]]],
+        evaluated: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
         progress: Progress | None,
     ) -> None:
         self.history: list[dict[str, float]] = []
@@ -375,11 +430,11 @@ class _Recorder:
                 self.checkpoints[name] = weight.numpy().astype(np.float16)
 
 
-def _half(progress: Progress | None, position: int, run: str) -> Progress | None:
-    """Report the first or second of two runs, position 0 or 1, as half of the whole."""
+def _part(progress: Progress | None, begin: float, end: float, words: str) -> Progress | None:
+    """Report a run as the part of the whole between two shares, 0 to 1, and put words before."""
     if progress is None:
         return None
-    return lambda share, words: progress((position + share) / 2, run + words)
+    return lambda share, what: progress(begin + share * (end - begin), words + what)
 
 
 def _optimizer(recipe: Recipe, steps: int) -> Any:
@@ -397,6 +452,18 @@ def _optimizer(recipe: Recipe, steps: int) -> Any:
         optimizer = _muon(rate, recipe.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     return optimizer
+
+
+def _divide_in_training(divisor: float) -> Any:
+    keras = _import_keras()
+
+    class Temperature(keras.layers.Layer):  # type: ignore[misc, name-defined]
+        """Divides logits in training, and otherwise lets them pass."""
+
+        def call(self, logits: Any, training: bool = False) -> Any:
+            return logits / divisor if training else logits
+
+    return Temperature()
 
 
 def _muon(rate: Any, weight_decay: float) -> Any:
@@ -433,33 +500,6 @@ def _import_keras() -> Any:
     return keras
 
 
-@contextmanager
-def _staged(output: Path) -> Iterator[Path]:
-    """Yield a hidden empty folder beside `output`, which takes its place if all goes well."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = output.with_name(f".{output.name}-{secrets.token_hex(4)}")
-    try:
-        unfinished.mkdir()
-        yield unfinished
-        _move_into_place(unfinished, output)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _move_into_place(unfinished: Path, output: Path) -> None:
-    """Rename `unfinished` to `output`; what is there goes only once that has succeeded."""
-    earlier = unfinished.with_name(f"{unfinished.name}-earlier")
-    try:
-        if output.exists():
-            output.rename(earlier)
-        unfinished.rename(output)
-    except BaseException:
-        if earlier.exists() and not output.exists():
-            earlier.rename(output)
-        raise
-    shutil.rmtree(earlier, ignore_errors=True)
-
-
 def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, history[0], lineterminator="\n")
@@ -469,28 +509,22 @@ def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
 
 def _settings(recipe: Recipe, seconds: float) -> dict[str, str]:
     """Word what a model was trained with, by the names of the card's table."""
-    rate = f"learning rate {recipe.learning_rate}"
-    if recipe.warm_up is not None:
-        rate = (
-            f"learning rate rising to {recipe.learning_rate} over {recipe.warm_up:.0%} of the "
-            "steps, then falling to 0 along a cosine"
-        )
-    flattened, units = recipe.dropout
     import tensorflow as tf
 
-    return {
-        "loss": "sparse categorical cross-entropy",
-        "optimizer": f"{recipe.optimizer.title()}, {rate}",
-        "weight decay": str(recipe.weight_decay or "none"),
-        "batch size": str(recipe.batch_size),
-        "epochs": str(recipe.epochs),
-        "images": "half of them mirrored left to right" if recipe.flips else "as they are",
-        "dropout in training": f"{flattened} of the flattened maps, {units} of the 128 units"
-        if any(recipe.dropout)
-        else "none",
+    settings = recipe.words()
+    if recipe.teacher:
+        how = "; ".join(f"{name}: {value}" for name, value in recipe.teacher.words().items())
+        settings["teacher"] = f"{recipe.teacher.summary} ({how})"
+        settings["temperature"] = str(recipe.temperature)
+    versions = {
+        "Python": platform.python_version(),
+        "TensorFlow": tf.__version__,
+        "Keras": _import_keras().__version__,
+        "NumPy": np.__version__,
+    }
+    return settings | {
         "seed": str(recipe.seed),
-        "versions": f"Python {platform.python_version()}, TensorFlow {tf.__version__}, "
-        f"Keras {_import_keras().__version__}, NumPy {np.__version__}",
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
         "wall time": f"{seconds / 60:.1f} minutes on {os.cpu_count()} CPU cores",
     }
 
@@ -516,7 +550,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(_INTERRUPTED, file=sys.stderr)
         return 130
-    except (DatasetError, ModelError, TrainingError) as error:
+    except (DatasetError, ModelError, OutputError, TrainingError) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from core import model_folder, training
-from core.dataset import DatasetError, Split, to_input
+from core.dataset import DatasetError, Split, hold_out, to_input
 from core.model_folder import ModelFolder
-from core.training import RECIPES, Recipe, TrainingError, train
+from core.recipe import Recipe
+from core.training import RECIPES, TEACHER, TrainingError, train
 
 pytest.importorskip("tensorflow", reason="only training needs TensorFlow")
 
@@ -145,7 +146,11 @@ class TestFolder:
 
 
 VALIDATING = dataclasses.replace(
-    RECIPES["tuned"], epochs=2, batch_size=32, learning_rate=0.003, warm_up=0.1
+    RECIPES["tuned"],
+    epochs=2,
+    batch_size=32,
+    learning_rate=0.003,
+    teacher=dataclasses.replace(TEACHER, epochs=1),
 )
 
 
@@ -175,7 +180,7 @@ class TestValidation:
 
     @pytest.mark.usefixtures("validated")
     def test_the_test_images_are_kept_out_of_both_runs(self, seen):
-        assert seen == [[150, 50, 0], [200, 0, 0]]
+        assert seen == [[150, 0, 0], [150, 50, 0], [200, 0, 0]]
 
     def test_the_history_is_of_the_run_with_images_held_out(self, validated):
         assert tuple(validated.history()) == model_folder.HISTORY_COLUMNS[1]
@@ -192,7 +197,7 @@ class TestValidation:
 
         model = keras.saving.load_model(validated.path / "model.keras")
         names = [layer.name for layer in model.layers]
-        assert names == [layer.name for layer in training.build_model().layers]
+        assert names == [layer.name for layer in training.build_model(RECIPES["tutorial"]).layers]
         model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         loss, accuracy = model.evaluate(to_input(TEST.images), TEST.labels, verbose=0)
         assert accuracy == pytest.approx(validated.insights().accuracy(TEST.labels), abs=1e-6)
@@ -211,20 +216,101 @@ class TestValidation:
         assert row["train_loss"] == row["validation_loss"]
         assert row["train_accuracy"] == row["validation_accuracy"]
 
-    def test_progress_runs_once_from_0_to_1_through_both_runs(self):
-        shares = []
-        report = shares.append
-        for position in (0, 1):
-            half = training._half(lambda share, _words: report(share), position, "run, ")
-            half(0.0, "")
-            half(1.0, "")
-        assert shares == [0, 0.5, 0.5, 1]
+    def test_progress_never_goes_back(self, output):
+        reports = []
+        recipe = dataclasses.replace(VALIDATING, epochs=1)
+        train(recipe, TRAIN, TEST, output, progress=lambda *report: reports.append(report))
+        reports = [report for report in reports if "insights" not in report[1]]
+        shares = [share for share, _ in reports]
+        assert shares == sorted(shares)
+        assert (shares[0], shares[-1]) == (0, 1)
+        assert list(dict.fromkeys(words.split(",")[0] for _, words in reports)) == [
+            "starting TensorFlow",
+            "teacher",
+            "images held out",
+            "all images",
+        ]
+
+
+class TestTeacher:
+    TEACHER = dataclasses.replace(TEACHER, epochs=1)
+
+    def test_learns_only_from_images_that_are_not_held_out(self, monkeypatch):
+        fit = training.fit
+        learnt = []
+
+        def spy(recipe, split, **others):
+            learnt.append((recipe.name, recipe.seed, split))
+            return fit(recipe, split, **others)
+
+        monkeypatch.setattr(training, "fit", spy)
+        recipe = dataclasses.replace(VALIDATING, teacher=self.TEACHER, seed=3)
+        training.fit_teacher(recipe, TRAIN)
+        ((name, seed, split),) = learnt
+        rest, _ = hold_out(TRAIN, training.VALIDATION_SHARE, training.VALIDATION_SEED)
+        assert (name, seed) == ("teacher", 3)
+        np.testing.assert_array_equal(split.images, rest.images)
+
+    def test_its_probabilities_at_a_temperature_are_softer(self):
+        model = training.build_model(RECIPES["tutorial"])
+        images = to_input(TEST.images[:20])
+        mirrored = to_input(TEST.images[:20, :, ::-1])
+        mean = (model.predict(images, verbose=0) + model.predict(mirrored, verbose=0)) / 2
+        for temperature in (1.0, 2.5):
+            logits = np.log(mean.astype(np.float64)) / temperature
+            expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+            soft = training._soft_labels(model, images, temperature)
+            np.testing.assert_allclose(soft, expected, rtol=1e-4)
+
+    def test_what_it_says_takes_the_labels_place(self):
+        class Liar:
+            """Calls everything a bag."""
+
+            def predict(self, images, **_options):
+                return np.eye(10, dtype=np.float32)[np.full(len(images), 8)]
+
+        recipe = dataclasses.replace(VALIDATING, epochs=4)
+        model = training.fit(recipe, TRAIN, teacher=Liar()).model
+        assert (model.predict(to_input(TEST.images), verbose=0).argmax(axis=1) == 8).all()
+
+
+class TestNetworks:
+    def test_what_serves_training_only_is_not_in_the_trained_network(self):
+        recipe = Recipe("mine", "", 1, flips=True, shifts=True, dropout=(0.5, 0.5))
+        kinds = [type(layer).__name__ for layer in training.build_model(recipe).layers]
+        for kind in ("RandomFlip", "RandomTranslation", "Dropout"):
+            assert kind not in kinds
+            in_training = training.build_model(recipe, in_training=True).layers
+            assert kind in [type(layer).__name__ for layer in in_training]
+
+    def test_in_inference_both_give_the_same(self):
+        recipe = dataclasses.replace(VALIDATING, shifts=True, temperature=3.0)
+        twin = training.build_model(recipe, in_training=True)
+        model = training.build_model(recipe)
+        for layer in model.layers:
+            layer.set_weights(twin.get_layer(layer.name).get_weights())
+        images = to_input(TEST.images[:10])
+        expected = twin.predict(images, verbose=0)
+        np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-6)
+
+    def test_shifts_move_whole_pixels_and_leave_black(self):
+        import keras
+
+        recipe = Recipe("mine", "", 1, shifts=True)
+        keras.utils.set_random_seed(0)
+        shift = training.build_model(recipe, in_training=True).layers[0]
+        image = np.zeros((28, 28), np.float32)
+        image[10, 12] = image[0, 0] = 1
+        moved = np.asarray(shift(np.repeat(image[None, ..., None], 200, axis=0), training=True))
+        places = {tuple(np.argwhere(one[5:20, 5:20, 0])[0] + 5) for one in moved}
+        assert places == {(row, column) for row in (9, 10, 11) for column in (11, 12, 13)}
+        assert set(np.unique(moved)) == {0, 1}
 
 
 class TestOptimizer:
     def test_muon_moves_every_direction_of_a_kernel_alike(self):
         recipe = Recipe("muon", "", epochs=1, optimizer="muon", learning_rate=0.01)
-        model = training.build_model()
+        model = training.build_model(RECIPES["tutorial"])
         optimizer = training._optimizer(recipe, steps=10)
         before = [weight.numpy() for weight in model.trainable_weights]
         rng = np.random.default_rng(0)
@@ -255,7 +341,7 @@ class TestOptimizer:
     @pytest.mark.parametrize("name", ["adam", "muon"])
     def test_weight_decay_shrinks_kernels_and_no_biases(self, name):
         recipe = Recipe("mine", "", 1, optimizer=name, learning_rate=0.1, weight_decay=0.5)
-        model = training.build_model()
+        model = training.build_model(RECIPES["tutorial"])
         for layer in model.layers:
             if layer.weights:
                 layer.bias.assign(layer.bias + 1)

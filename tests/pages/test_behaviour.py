@@ -1,5 +1,6 @@
 """What the pages do when a visitor acts, and when something they need is missing."""
 
+import json
 import re
 from html import unescape
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
+import pyarrow
 import pytest
 
-from core import cache, dataset, model_folder
+from core import attempts, cache, dataset, model_folder
 from core.dataset import CLASS_NAMES, DatasetError
 from tests.pages.conftest import PAGES, Open, assert_sound, html, text
 
@@ -212,6 +214,65 @@ def test_a_damaged_record_is_named(open_page: Open, models: Path, name: str) -> 
     app = open_page("model_training")
     assert not app.exception
     assert any(name in warning.value for warning in app.warning)
+    assert "The 64 kernels" in app.subheader[-1].value
+
+
+VALIDATED = """\
+epoch,seconds,train_loss,train_accuracy,validation_loss,validation_accuracy
+1,9,0.5,0.8,0.6,0.78
+2,9,0.2,0.95,0.3,0.91
+"""
+
+
+def test_trainings_are_compared_and_the_gap_is_named(open_page: Open, models: Path) -> None:
+    for name in ("one", "two"):
+        put_model(models / name, "model.keras", "history.csv", "insights.npz", "card.md")
+    (models / "two" / "history.csv").write_text(VALIDATED)
+    app = open_page("model_training", model="two")
+    assert_sound(app)
+    words = text(app)
+    assert "4.0 points higher than on validation images, and the loss 0.100 lower" in words
+    history = model_folder.ModelFolder(models / "one").history().iloc[-1]
+    points = 100 * (history["train_accuracy"] - history["test_accuracy"])
+    assert f"{points:.1f} points higher than on test images" in words
+    # Its test figures are of the model in view, which the history says nothing of.
+    assert "validation accuracy 0.9100" in words
+    assert f"test accuracy {history['test_accuracy']:.4f}" in words
+    charts = [json.loads(chart.proto.spec) for chart in app.get("vega_lite_chart")]
+    bounds = [
+        layer["encoding"]["y"]["scale"]["domain"]
+        for chart in charts[:4]
+        for layer in chart["layer"]
+        if "y2" in layer["encoding"]
+    ]
+    assert bounds[0] == bounds[2] != bounds[1] == bounds[3]
+
+
+def test_each_attempt_is_in_the_chart(open_page: Open) -> None:
+    app = open_page("model_training")
+    (chart,) = [
+        chart.proto
+        for chart in app.get("vega_lite_chart")
+        if "validation accuracy (%)" in chart.proto.spec
+    ]
+    data = chart.data.data or chart.datasets[0].data.data
+    shown = pyarrow.ipc.open_stream(data).read_pandas().to_dict("records")
+    tried = attempts.load()
+    assert [row["settings"] for row in shown] == [attempt.settings for attempt in tried]
+    for row, attempt in zip(shown, tried, strict=True):
+        assert row["low"] < 100 * attempt.validation_accuracy < row["high"]
+        assert (row["in tuned"] == "kept") is attempt.kept
+
+
+def test_a_damaged_list_of_attempts_is_named(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "attempts.csv").write_bytes(b"\xff")
+    load = attempts.load
+    monkeypatch.setattr(attempts, "load", lambda: load(tmp_path / "attempts.csv"))
+    app = open_page("model_training")
+    assert not app.exception
+    assert any("attempts.csv is missing or damaged" in warning.value for warning in app.warning)
     assert "The 64 kernels" in app.subheader[-1].value
 
 
