@@ -29,7 +29,6 @@ class Recipe:
         teacher: Who is trained first, on the images that are not held out, and whose probabilities
             are then learnt in place of the labels (distillation, Hinton et al. 2015,
             arXiv:1503.02531). Its seed is that of this recipe.
-        temperature: What the logits of both, teacher and network, are divided by in that.
         validates: Whether a training on 55,000 images records loss and accuracy on the 5,000 others
             after each epoch, before the network is trained on all of them. The test images are then
             looked at once, at the end. Otherwise they are after each epoch.
@@ -50,7 +49,6 @@ class Recipe:
     label_smoothing: float = 0.0
     network: Literal["tutorial", "large"] = "tutorial"
     teacher: "Recipe | None" = None
-    temperature: float = 1.0
     validates: bool = False
     seed: int = 0
 
