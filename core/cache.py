@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from core import dataset, model_folder
+from core import attempts, dataset, model_folder
+from core.attempts import Attempt
 from core.insights import Insights
 from core.model_folder import ModelFolder
 from core.network import Network
@@ -111,6 +112,12 @@ def history(model: Version) -> pd.DataFrame:
 def insights(model: Version) -> Insights | None:
     """What was measured over the test split; None where that was not done. Raises ModelError."""
     return model.folder.insights()
+
+
+@_shared(1)
+def tried() -> tuple[Attempt, ...]:
+    """What was tried on the way to the tuned recipe. Raises ModelError."""
+    return tuple(attempts.load())
 
 
 # 260 kB an image for the tutorial's network. Most of a class looks at the same few images.

@@ -1,7 +1,7 @@
 """The network, how it was trained, and how good it is (rows S5 and S6 of the tutorial)."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from html import escape
 from typing import Any
@@ -146,7 +146,7 @@ def domain(histories: Iterable[pd.DataFrame], measure: str) -> tuple[float, floa
     return max(min(map(min, figures)) - 0.02, 0.0), 1.6 * max(last)
 
 
-def attempts_chart(attempts: list[Attempt]) -> dict[str, Any]:
+def attempts_chart(attempts: Sequence[Attempt]) -> dict[str, Any]:
     """Vega-Lite chart of each attempt's validation accuracy in percent, with its standard error."""
     values = []
     for number, attempt in enumerate(attempts):
@@ -171,7 +171,7 @@ def attempts_chart(attempts: list[Attempt]) -> dict[str, Any]:
         "axis": {"title": None, "labelLimit": 420},
     }
     x = {"type": "quantitative", "scale": {"zero": False}, "title": "validation accuracy (%)"}
-    kept = {"field": "in tuned", "scale": {"domain": ["kept", "not kept"]}}
+    kept = ["kept", "not kept"]
     return {
         "data": {"values": values},
         "encoding": {"y": y},
@@ -185,13 +185,13 @@ def attempts_chart(attempts: list[Attempt]) -> dict[str, Any]:
                 "encoding": {
                     "x": x | {"field": "accuracy"},
                     "color": {
-                        **kept,
-                        "scale": {"domain": ["kept", "not kept"], "range": ["#0072b2", "#d55e00"]},
+                        "field": "in tuned",
+                        "scale": {"domain": kept, "range": ["#0072b2", "#d55e00"]},
                         "legend": {"orient": "top", "title": None},
                     },
                     "shape": {
-                        **kept,
-                        "scale": {"domain": ["kept", "not kept"], "range": ["circle", "cross"]},
+                        "field": "in tuned",
+                        "scale": {"domain": kept, "range": ["circle", "cross"]},
                     },
                     "tooltip": [
                         {"field": name, "type": "nominal"}
@@ -246,8 +246,9 @@ def results_table(history: pd.DataFrame | None, insights: Insights | None) -> st
 st.header("Model and training", anchor=False)
 st.html(network_table())
 
+models = cache.models()
 histories, problems = {}, []
-for name, model in cache.models().items():
+for name, model in models.items():
     try:
         histories[name] = cache.history(model)
     except ModelError as error:
@@ -266,22 +267,25 @@ st.html(
 )
 for problem in problems:
     st.warning(problem)
+bounds = {}
+if histories:
+    bounds = {measure: domain(histories.values(), measure) for measure in ("accuracy", "loss")}
 names = list(histories)
 across = min(len(names), CHARTS_A_ROW)
 for start in range(0, len(names), CHARTS_A_ROW):
     row = names[start : start + CHARTS_A_ROW]
     for name, column in zip(row, st.columns(across), strict=False):
         history = histories[name]
+        over_fitting = gap(history)
         with column:
             st.html(figures.title(name, f"{len(history)} epochs"))
-            for measure in ("accuracy", "loss"):
-                bounds = domain(histories.values(), measure)
+            for measure, axis in bounds.items():
                 st.vega_lite_chart(
-                    curves(history, measure, bounds),
+                    curves(history, measure, axis),
                     height=270 if measure == "accuracy" else 230,
-                    alt=f"Line chart of {measure} by epoch for {name}. {gap(history)}",
+                    alt=f"Line chart of {measure} by epoch for {name}. {over_fitting}",
                 )
-            st.html(figures.note(gap(history)))
+            st.html(figures.note(over_fitting))
             with st.container(horizontal=True):
                 downloads(
                     ("History (CSV)", f"{name}.csv", partial(history_csv, history)),
@@ -290,12 +294,12 @@ for start in range(0, len(names), CHARTS_A_ROW):
                 )
                 with st.popover("Model card"):
                     try:
-                        st.markdown(cache.models()[name].folder.card())
+                        st.markdown(models[name].folder.card())
                     except ModelError as error:
                         st.warning(str(error))
 
 try:
-    tried = attempts.load()
+    tried = cache.tried()
 except ModelError as error:
     st.warning(str(error))
 else:
@@ -308,10 +312,12 @@ else:
     )
     st.html(
         figures.note(
-            "Each row is one training, on 55,000 of the training images, of the network above; "
+            "Each row is one training (“stopped”: ended early, as it lagged behind), on 55,000 of the "
+            "training images, of the network above; "
             "the point is its accuracy on the 5,000 others, the line one standard error to either "
             "side. Points closer than that may owe their order to chance. Point at one for its "
-            "settings."
+            "settings. All were run with a separate "
+            "program of the same network, written for speed."
         )
     )
     downloads(

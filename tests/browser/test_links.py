@@ -50,7 +50,8 @@ def home(page: Page) -> None:
 
 
 def model_and_training(page: Page) -> None:
-    expect(page.get_by_role("heading", name=re.compile("^How good .+ is$"))).to_be_visible()
+    model = page.get_by_role("combobox", name="Model").input_value()
+    expect(page.get_by_role("heading", name=f"How good {model} is", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize(

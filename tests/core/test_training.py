@@ -459,6 +459,20 @@ class TestFailures:
         assert contents(earlier) == {"model.keras": b"earlier"}
         assert len(list(earlier.parent.iterdir())) == 1
 
+    def test_interrupted_in_the_middle_of_an_epoch(self, earlier):
+        command = f"-m core.training --recipe tutorial --replace --output {earlier}"
+        with subprocess.Popen(
+            [sys.executable, *command.split()], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert any("epoch 1/5" in line for line in process.stderr)
+            process.send_signal(signal.SIGINT)
+            errors = process.stderr.read()
+        assert process.returncode == 130
+        assert errors.splitlines()[-1] == "Interrupted: nothing was written, nothing was replaced."
+        assert "Traceback" not in errors
+        assert contents(earlier) == {"model.keras": b"earlier"}
+        assert len(list(earlier.parent.iterdir())) == 1
+
     def test_without_tensorflow(self, output, run, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "tensorflow", None)
         assert run() == 1

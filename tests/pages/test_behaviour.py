@@ -268,8 +268,8 @@ def test_a_damaged_list_of_attempts_is_named(
     open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "attempts.csv").write_bytes(b"\xff")
-    load = attempts.load
-    monkeypatch.setattr(attempts, "load", lambda: load(tmp_path / "attempts.csv"))
+    damaged = tmp_path / "attempts.csv"
+    monkeypatch.setattr(cache, "tried", lambda: tuple(attempts.load(damaged)))
     app = open_page("model_training")
     assert not app.exception
     assert any("attempts.csv is missing or damaged" in warning.value for warning in app.warning)
