@@ -312,12 +312,11 @@ else:
     )
     st.html(
         figures.note(
-            "Each row is one training (“stopped”: ended early, as it lagged behind), on 55,000 of the "
-            "training images, of the network above; "
-            "the point is its accuracy on the 5,000 others, the line one standard error to either "
-            "side. Points closer than that may owe their order to chance. Point at one for its "
-            "settings. All were run with a separate "
-            "program of the same network, written for speed."
+            "Each row is one training of the network above (“stopped”: ended early) on 55,000 of "
+            "the training images; the point is its accuracy on the 5,000 others, the line one "
+            "standard error to either side. Points closer than that may owe their order to chance. "
+            "Point at one for its settings. All were run with a separate program of the same "
+            "network, written for speed."
         )
     )
     downloads(
