@@ -1,18 +1,20 @@
 """The words of a model's `card.md`: how it came about and what it is worth."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.attempts import Attempt
 from core.dataset import CLASS_NAMES
 from core.insights import Insights
 
 _VALIDATED = """\
-All choices, the number of epochs included, were made on 5,000 training images (500 of each class,
-drawn with seed 0) after training on the 55,000 others. The network was then trained anew on all
-60,000; the test images were looked at once, at the end. `history.csv` is of the first training,
-`checkpoints.npz` and `model.keras` are of the second."""
+All choices, the number of epochs included, were made on the same {held_out:,} of the training
+images, with as many of each class, after training on the others. The network was then trained anew
+on all of them; the test images were looked at once, at the end. `history.csv` is of the first
+training, `checkpoints.npz` and `model.keras` are of the second."""
 _NOT_VALIDATED = """\
 The test figures in `history.csv` were taken after each epoch and decided nothing."""
 
@@ -23,8 +25,10 @@ def model_card(
     settings: Mapping[str, str],
     history: Sequence[Mapping[str, float]],
     train_images: int,
+    held_out: int,
     test_labels: NDArray[np.uint8],
     insights: Insights,
+    attempts: Sequence[Attempt],
 ) -> str:
     """Word a model's card.
 
@@ -34,18 +38,27 @@ def model_card(
         settings: What it was trained with, "seed" among them; name to value.
         history: A row an epoch, in columns of `HISTORY_COLUMNS`.
         train_images: How many images it was trained on.
+        held_out: How many of them a training before had been validated on; 0 without one.
         test_labels: Labels of the test images, (n,).
         insights: What the network does over the test images.
+        attempts: What was tried on the way to the recipe.
 
     Returns:
         Markdown.
     """
     last = history[-1]
-    held_out = "validation_loss" in last
     if held_out:
         figures = [
-            ("training images, run on 11 of 12 images", last["train_loss"], last["train_accuracy"]),
-            ("validation, same run", last["validation_loss"], last["validation_accuracy"]),
+            (
+                f"{train_images - held_out:,} training images, trained on these alone",
+                last["train_loss"],
+                last["train_accuracy"],
+            ),
+            (
+                f"{held_out:,} others, in the same training",
+                last["validation_loss"],
+                last["validation_accuracy"],
+            ),
         ]
     else:
         figures = [
@@ -75,7 +88,7 @@ def model_card(
 
 Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017; Expat licence, Zalando SE), grey values divided by
 255: {train_images:,} images to train on, {len(test_labels):,} to test on.
-{_VALIDATED if held_out else _NOT_VALIDATED}
+{_VALIDATED.format(held_out=held_out) if held_out else _NOT_VALIDATED}
 
 ## Recipe
 
@@ -85,7 +98,7 @@ Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017; Expat licence, Zalando SE), grey 
 
 `python -m core.training --recipe {name} --seed {settings["seed"]}` trains it again.
 
-## Test accuracy of each class
+{_attempts(attempts, held_out)}## Test accuracy of each class
 
 | class | images | accuracy |
 | --- | ---: | ---: |
@@ -97,4 +110,29 @@ Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017; Expat licence, Zalando SE), grey 
   the ten for any other image, too, and may be sure of it: its probabilities are not calibrated.
 - One seed, one run: another seed may well give half a point of accuracy more or less.
 - The same seed gives other weights with another version of TensorFlow or on another processor.
+"""
+
+
+def _attempts(attempts: Sequence[Attempt], held_out: int) -> str:
+    if not attempts:
+        return ""
+    best = max(attempt.validation_accuracy for attempt in attempts)
+    # Of a share, after the binomial distribution.
+    error = math.sqrt(best * (1 - best) / held_out)
+    rows = "\n".join(
+        f"| {number} | {attempt.change} | {attempt.settings} | {attempt.epochs} "
+        f"| {attempt.validation_loss:.4f} | {attempt.validation_accuracy:.4f} "
+        f"| {'yes' if attempt.kept else 'no'} |"
+        for number, attempt in enumerate(attempts)
+    )
+    return f"""\
+## What was tried
+
+One training each, validated on the images held out. An accuracy of {best:.3f} on {held_out:,}
+images has a standard error of {error:.4f}, so smaller differences may be chance.
+
+| | change | settings | epochs | loss | accuracy | kept |
+| ---: | --- | --- | ---: | ---: | ---: | --- |
+{rows}
+
 """

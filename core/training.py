@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core import attempts
 from core.dataset import CLASS_NAMES, DatasetError, Split, hold_out, load_split, to_input
 from core.insights import Progress, ProgressBar, compute
 from core.keras_file import ModelError
@@ -140,12 +141,15 @@ def train(
         progress: Called after each step.
 
     Raises:
+        ModelError: The list of attempts, for the card, is missing or damaged.
         OutputError: `output` is in the way.
         TrainingError: TensorFlow is not installed, or the loss is not a finite number any more.
         OSError: The folder cannot be written; an earlier one is untouched.
     """
     output = output.resolve()
     check_output(output, replace)
+    tried = attempts.load() if recipe.validates else []
+    held_out = len(_hold_out(train_split)[1].labels) if recipe.validates else 0
     started = time.monotonic()
     with staged(output) as path:
         if progress:
@@ -163,8 +167,10 @@ def train(
             _settings(recipe, time.monotonic() - started),
             history,
             len(train_split.labels),
+            held_out,
             test_split.labels,
             insights,
+            tried,
         )
         (path / CARD_FILE).write_text(card, encoding="utf-8")
     return ModelFolder(output)
@@ -187,11 +193,15 @@ def _fit_all(
         fitted = fit(recipe, train_split, teacher=teacher, test=test_split, progress=rest)
         return fitted, fitted.history
     middle = (done + 1) / 2
-    part, validation = hold_out(train_split, VALIDATION_SHARE, VALIDATION_SEED)
+    part, validation = _hold_out(train_split)
     first = _part(progress, done, middle, "images held out, ")
     rehearsal = fit(recipe, part, teacher=teacher, validation=validation, progress=first)
     second = _part(progress, middle, 1, "all images, ")
     return fit(recipe, train_split, teacher=teacher, progress=second), rehearsal.history
+
+
+def _hold_out(train_split: Split) -> tuple[Split, Split]:
+    return hold_out(train_split, VALIDATION_SHARE, VALIDATION_SEED)
 
 
 def fit_teacher(recipe: Recipe, train_split: Split, *, progress: Progress | None = None) -> Any:
@@ -204,7 +214,7 @@ def fit_teacher(recipe: Recipe, train_split: Split, *, progress: Progress | None
         TrainingError: As `fit`.
     """
     assert recipe.teacher is not None, f"{recipe.name} has no teacher"
-    rest, _ = hold_out(train_split, VALIDATION_SHARE, VALIDATION_SEED)
+    rest, _ = _hold_out(train_split)
     return fit(dataclasses.replace(recipe.teacher, seed=recipe.seed), rest, progress=progress).model
 
 
@@ -491,6 +501,8 @@ def _settings(recipe: Recipe, seconds: float) -> dict[str, str]:
     if recipe.teacher:
         how = "; ".join(f"{name}: {value}" for name, value in recipe.teacher.words().items())
         settings["teacher"] = f"{recipe.teacher.summary} ({how})"
+    if recipe.validates:
+        settings["images held out"] = f"as many of each class, drawn with seed {VALIDATION_SEED}"
     versions = {
         "Python": platform.python_version(),
         "TensorFlow": tf.__version__,

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import model_folder, training
+from core import attempts, model_folder, training
 from core.dataset import DatasetError, Split, hold_out, to_input
+from core.keras_file import ModelError
 from core.model_folder import ModelFolder
 from core.recipe import Recipe
 from core.training import RECIPES, TEACHER, TrainingError, train
@@ -188,9 +189,30 @@ class TestValidation:
 
     def test_the_card_tells_what_was_done(self, validated):
         card = validated.card()
-        assert "drawn with seed 0" in card
+        assert "| images held out | as many of each class, drawn with seed 0 |" in card
+        assert "| 150 training images, trained on these alone |" in card
+        assert "| 50 others, in the same training |" in card
         accuracy = validated.insights().accuracy(TEST.labels)
         assert f"| {accuracy:.4f} |" in card.split("| test |")[1].splitlines()[0] + " |"
+
+    def test_the_card_holds_every_attempt(self, validated):
+        rows = validated.card().split("## What was tried")[1].split("## ")[0].splitlines()
+        rows = [row for row in rows if row.startswith("| ")][2:]
+        tried = attempts.load()
+        assert len(rows) == len(tried)
+        for row, attempt in zip(rows, tried, strict=True):
+            assert attempt.change in row
+            assert f"| {attempt.validation_accuracy:.4f} |" in row
+
+    def test_a_damaged_list_of_attempts_stops_it_at_once(self, output, monkeypatch):
+        def damaged():
+            raise ModelError("attempts.csv is missing")
+
+        monkeypatch.setattr(attempts, "load", damaged)
+        monkeypatch.setattr(training, "_fit_all", lambda *_: pytest.fail("it was trained"))
+        with pytest.raises(ModelError):
+            train(VALIDATING, TRAIN, TEST, output)
+        assert not output.parent.exists()
 
     def test_the_trained_network_has_the_seven_layers_only(self, validated):
         import keras
@@ -395,6 +417,23 @@ class TestReplacing:
         assert output.read_text() == "text"
 
 
+def start_command(output):
+    command = f"-m core.training --recipe tutorial --replace --output {output}"
+    return subprocess.Popen(
+        [sys.executable, *command.split()], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+
+
+def assert_nothing_is_lost_by_an_interrupt(process, earlier):
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "Interrupted: nothing was written, nothing was replaced."
+    assert "Traceback" not in errors
+    assert contents(earlier) == {"model.keras": b"earlier"}
+    assert len(list(earlier.parent.iterdir())) == 1
+
+
 class TestFailures:
     @pytest.mark.parametrize("function", ["savez", "write_text"])
     def test_disk_full(self, earlier, run, monkeypatch, capsys, function):
@@ -443,35 +482,14 @@ class TestFailures:
     @pytest.mark.parametrize("seconds", [0.3, 0.6, 1.0, 1.5, 2.5, 4.0, 8.0, 12.0])
     def test_interrupted_at_any_moment(self, earlier, seconds):
         """While it imports, reads the images, starts TensorFlow, or trains."""
-        command = f"-m core.training --recipe tutorial --replace --output {earlier}"
-        process = subprocess.Popen(
-            [sys.executable, *command.split()],
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        time.sleep(seconds)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 130
-        assert errors.splitlines()[-1] == "Interrupted: nothing was written, nothing was replaced."
-        assert "Traceback" not in errors
-        assert contents(earlier) == {"model.keras": b"earlier"}
-        assert len(list(earlier.parent.iterdir())) == 1
+        with start_command(earlier) as process:
+            time.sleep(seconds)
+            assert_nothing_is_lost_by_an_interrupt(process, earlier)
 
     def test_interrupted_in_the_middle_of_an_epoch(self, earlier):
-        command = f"-m core.training --recipe tutorial --replace --output {earlier}"
-        with subprocess.Popen(
-            [sys.executable, *command.split()], cwd=ROOT, stderr=subprocess.PIPE, text=True
-        ) as process:
+        with start_command(earlier) as process:
             assert any("epoch 1/5" in line for line in process.stderr)
-            process.send_signal(signal.SIGINT)
-            errors = process.stderr.read()
-        assert process.returncode == 130
-        assert errors.splitlines()[-1] == "Interrupted: nothing was written, nothing was replaced."
-        assert "Traceback" not in errors
-        assert contents(earlier) == {"model.keras": b"earlier"}
-        assert len(list(earlier.parent.iterdir())) == 1
+            assert_nothing_is_lost_by_an_interrupt(process, earlier)
 
     def test_without_tensorflow(self, output, run, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "tensorflow", None)
