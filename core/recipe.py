@@ -27,8 +27,9 @@ class Recipe:
         network: "tutorial", or "large", which only teaches: five convolutions with batch
             normalization, 290,000 parameters.
         teacher: Who is trained first, on the images that are not held out, and whose probabilities
-            are then learnt in place of the labels (distillation, Hinton et al. 2015,
-            arXiv:1503.02531). Its seed is that of this recipe.
+            are then learnt (distillation, Hinton et al. 2015, arXiv:1503.02531). Its seed is that
+            of this recipe.
+        trust: Share of the teacher's probabilities in what is learnt; the rest is the labels.
         validates: Whether a training on 55,000 images records loss and accuracy on the 5,000 others
             after each epoch, before the network is trained on all of them. The test images are then
             looked at once, at the end. Otherwise they are after each epoch.
@@ -49,6 +50,7 @@ class Recipe:
     label_smoothing: float = 0.0
     network: Literal["tutorial", "large"] = "tutorial"
     teacher: "Recipe | None" = None
+    trust: float = 1.0
     validates: bool = False
     seed: int = 0
 
@@ -68,6 +70,9 @@ class Recipe:
         loss = "cross-entropy"
         if self.label_smoothing:
             loss += f", labels smoothed by {self.label_smoothing}"
+        if self.teacher:
+            loss += f" with {self.trust:.0%} the teacher's probabilities"
+            loss += f", {1 - self.trust:.0%} the labels" if self.trust < 1 else ""
         return {
             "loss": loss,
             "optimizer": f"{self.optimizer.title()}, {rate}",

@@ -96,6 +96,7 @@ RECIPES = {
             flips=True,
             dropout=(0.1, 0.2),
             teacher=TEACHER,
+            trust=0.9,
             validates=True,
         ),
     )
@@ -232,7 +233,7 @@ def fit(
     Args:
         recipe: How to train.
         train_split: The images to train on.
-        teacher: A trained model whose probabilities take the place of the labels.
+        teacher: A trained model whose probabilities take the labels' place, or part of it.
         validation: Images to evaluate on after each epoch, beside as many of the training images,
             without dropout. Either this or `test`, or neither: then the history has only what
             Keras says of the training images.
@@ -260,7 +261,8 @@ def fit(
     if test:
         evaluated["test"] = _inputs(test)
     if teacher:
-        targets = _soft_labels(teacher, images)
+        soft = np.float32(recipe.trust) * _soft_labels(teacher, images)
+        targets = soft + np.float32(1 - recipe.trust) * targets
     recorder = _Recorder(model, recipe, steps, evaluated, progress)
     callback = keras.callbacks.LambdaCallback(
         on_epoch_begin=recorder.on_epoch_begin,

@@ -280,16 +280,29 @@ class TestTeacher:
         mean = (model.predict(images, verbose=0) + model.predict(mirrored, verbose=0)) / 2
         np.testing.assert_allclose(training._soft_labels(model, images), mean, atol=1e-6)
 
-    def test_what_it_says_takes_the_labels_place(self):
-        class Liar:
-            """Calls everything a bag."""
+    class Liar:
+        """Calls everything a bag."""
 
-            def predict(self, images, **_options):
-                return np.eye(10, dtype=np.float32)[np.full(len(images), 8)]
+        def predict(self, images, **_options):
+            return np.eye(10, dtype=np.float32)[np.full(len(images), 8)]
 
-        recipe = dataclasses.replace(VALIDATING, epochs=4)
-        model = training.fit(recipe, TRAIN, teacher=Liar()).model
-        assert (model.predict(to_input(TEST.images), verbose=0).argmax(axis=1) == 8).all()
+    def test_train_figures_are_of_the_labels(self):
+        recipe = dataclasses.replace(VALIDATING, epochs=1)
+        fitted = training.fit(recipe, TRAIN, teacher=self.Liar(), validation=TRAIN)
+        (row,) = fitted.history
+        assert row["train_loss"] == row["validation_loss"]
+        assert row["train_accuracy"] == row["validation_accuracy"]
+
+    @pytest.mark.parametrize(("trust", "expected"), [(1, 1), (0.7, 0.7), (0, 0)])
+    def test_it_is_trusted_as_far_as_the_recipe_says(self, trust, expected):
+        shirts = Split(TRAIN.images, np.full_like(TRAIN.labels, 6))
+        recipe = dataclasses.replace(
+            VALIDATING, epochs=20, dropout=(0.0, 0.0), trust=trust, learning_rate=0.01
+        )
+        model = training.fit(recipe, shirts, teacher=self.Liar()).model
+        mean = model.predict(to_input(TRAIN.images), verbose=0).mean(axis=0)
+        assert mean[8] == pytest.approx(expected, abs=0.02)
+        assert mean[6] == pytest.approx(1 - expected, abs=0.02)
 
 
 class TestNetworks:
