@@ -34,15 +34,15 @@ class Scene(NamedTuple):
     """Where a browser looks: what changes first when the slider moves.
 
     In the app and the peer that is the picture of the chosen map; the peer draws it before its 64
-    subplots, and in the app it is a cell of the sheet, which the browser has already. The empty
-    page has nothing to change but the slider's own number.
+    subplots, and the app's browser has its numbers already. The empty page has nothing to change
+    but the slider's own number.
     """
 
     address: str
     target: str
 
 
-APP_SCENE = Scene(APP_PAGE, '[data-testid="stMain"] [aria-label^="Feature map"]')
+APP_SCENE = Scene(APP_PAGE, '.pictures canvas[aria-label$="the unit outlined"]')
 PEER_SCENE = Scene("/", '[data-testid="stColumn"]:nth-of-type(2) [data-testid="stImage"] img')
 EMPTY_SCENE = Scene("/", '[data-testid="stSliderThumbValue"]')
 
@@ -247,8 +247,10 @@ window.WebSocket = class extends Native {
 # two frames, so its end cannot be seen in the page itself.
 _WATCH = """
 selector => {
+  const find = root => root.querySelector(selector) ?? [...root.querySelectorAll("*")]
+    .flatMap(element => element.shadowRoot ?? []).map(find).find(Boolean);
   const look = () => {
-    const target = document.querySelector(selector);
+    const target = find(document);
     if (!target) return null;
     if (target.tagName !== "IMG") return target.outerHTML;
     return target.complete && target.naturalWidth > 0 ? target.src + target.alt : null;

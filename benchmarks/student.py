@@ -148,7 +148,9 @@ class Student:
         name = parts.path.strip("/")
         self.query |= dict(parse_qsl(parts.query))
         if not self._page_hashes:
-            return self._rerun(page_name=name)
+            reply = self._rerun(page_name=name)
+            self._acknowledge()
+            return reply
         if name not in self._page_hashes:
             raise PageError(f"no page {address!r}; there are {sorted(self._page_hashes)}")
         # A page switch clears what the page drew and keeps what the frame drew.
@@ -159,7 +161,18 @@ class Student:
         }
         self._forget_gone_widgets()
         self._page_hash = self._page_hashes[name]
-        return self._rerun()
+        reply = self._rerun()
+        self._acknowledge()
+        return reply
+
+    def _acknowledge(self) -> None:
+        """Say, as the browser does, that it holds what `ui.microscope` sends only once."""
+        for shown in list(self._elements.values()):
+            component = shown.element.bidi_component
+            if component.component_name in ("starter", "network"):
+                held = WidgetState(id=component.id, json_value='{"held": true}')
+                self._values[component.id] = held
+                self._rerun(fragment_id=shown.fragment_id)
 
     def keys(self) -> list[str]:
         """Keys of the widgets on the page."""

@@ -18,8 +18,9 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from core import attempts, dataset, model_folder
+from core import attempts, dataset, model_folder, packet
 from core.attempts import Attempt
+from core.images import PALETTES, colour_stops
 from core.insights import Insights
 from core.model_folder import ModelFolder
 from core.network import Network
@@ -56,6 +57,11 @@ class Version:
 
     folder: ModelFolder
     written: tuple[int, ...]  # when each of its files was, in ns; 0 for one that is missing
+
+    @property
+    def key(self) -> str:
+        """A name that no other model, and no other version of this one, has in this process."""
+        return f"{self.folder.name} {self.written}"
 
     @classmethod
     def of(cls, folder: ModelFolder) -> Version:
@@ -131,6 +137,30 @@ def activations(model: Version, index: int) -> dict[str, npt.NDArray[np.float32]
     for output in outputs.values():
         output.setflags(write=False)
     return outputs
+
+
+def image_key(model: Version, index: int) -> str:
+    """The name under which the browser keeps an image's outputs."""
+    return f"{model.key} {index}"
+
+
+# 60 to 100 kB each for the tutorial's network.
+@_shared(64)
+def image_packet(model: Version, index: int) -> bytes:
+    """One test image and each layer's output, for the browser. Raises DatasetError, ModelError."""
+    image = dataset.to_input(split("test").images[index : index + 1])[0]
+    header = {"key": image_key(model, index)}
+    return packet.image_packet(network(model), image, activations(model, index), header)
+
+
+@_shared(4)
+def network_packet(model: Version) -> bytes:
+    """The model's layers and weights, for the browser. Raises ModelError."""
+    palettes = {
+        palette: "".join(colour_stops(palette, 256)).replace("#", "") for palette in PALETTES
+    }
+    header = {"key": model.key, "classes": dataset.CLASS_NAMES, "palettes": palettes}
+    return packet.network_packet(network(model), header)
 
 
 def _written(path: Path) -> int:

@@ -42,9 +42,10 @@ def grid(columns: list[Column], rows: list[str], width: int | str) -> str:
         f"<td>{figures.colour_bar(scale) if scale is not PIXELS else ''}</td>"
         for _, _, scale in columns
     )
-    return (
-        f'<div class="scroll"><table class="grid-figure"><tr><td></td>{head}</tr>{body}'
-        f"<tr><td></td>{ends}</tr></table></div>"
+    return figures.scrolling(
+        f'<table class="grid-figure"><tr><td></td>{head}</tr>{body}'
+        f"<tr><td></td>{ends}</tr></table>",
+        "The images in rows, what the filter makes of them in columns",
     )
 
 

@@ -6,11 +6,11 @@ import streamlit as st
 from core import images
 from core.images import Scale
 from core.network import Layer
-from ui import controls, figures, frame
+from ui import controls, figures, frame, microscope
 from ui.downloads import downloads
 
 frame.start_page()
-view = frame.view(with_maps=True)
+view = frame.view()
 
 # The tutorial shows filter 3 alone, filter 33 outlining the bag, and filter 39 as numbers.
 TUTORIAL_FILTERS = (3, 33, 39)
@@ -24,17 +24,24 @@ WHAT_TO_SEE = {
     "abstract: a few cells are bright, where a combination of edges was found, and many are 0.",
     "pool_layer_4": "5×5 cells are left. They hardly say where, but still say what: which filter "
     "found its combination, and in which corner.",
+    "flatten_layer_5": "The same values as before, now in one row: position by position, and for "
+    "each position all maps. Nothing is computed.",
+    "dense_layer_6": "Each unit weighs all 1,600 values. For one image about two thirds of the "
+    "units are 0; which ones are not differs from class to class.",
+    "dense_layer_7": "One unit a class. Softmax turns the ten sums (logits) into probabilities; "
+    "the slider under them shows how one logit takes from all others.",
 }
 
 
 def tutorial_links() -> str:
     """Links to the tutorial's own choices: its image, its layer, and three filters."""
+    layers = view.network.spatial_layers or view.network.layers
     links = [
         figures.link(
             controls.address(
                 "filter_explorer",
                 image=controls.DEFAULT_IMAGE,
-                layer=view.network.spatial_layers[0].name,
+                layer=layers[0].name,
                 filter=index,
             ),
             f"filter {index}",
@@ -84,32 +91,48 @@ def background_note(layer: Layer, index: int) -> str:
 
 
 @st.fragment
-def chosen_map() -> None:
-    """The chosen map with all that belongs to it: only this runs again when the filter changes."""
-    index = controls.filter_index(maps.shape[2])
+def explorer() -> None:
+    """All that depends on the filter: only this runs again when it changes."""
+    left, right = st.columns([11, 10])
+    with right, st.container(horizontal=True):
+        index = controls.filter_index(layer.output_shape[-1])
+        pinned = None if flat else controls.pinned_unit(*maps.shape[:2])
+    with left:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.html(figures.title(f"All {maps.shape[2]} {what} of {layer.name}", view.title))
+            shared = not flat and controls.shared_scale()
+        microscope.feature_sheet(view, layer, index, pinned, shared)
+    with right:
+        microscope.microscope(layer)
+    if flat:
+        values = maps.ravel()
+        downloads(
+            (
+                "Numbers (CSV)",
+                f"{layer.name}_image{view.index}.csv",
+                lambda: images.numbers_csv(values).encode(),
+            ),
+            (
+                "Numbers (NPY)",
+                f"{layer.name}_image{view.index}.npy",
+                lambda: images.numbers_npy(values),
+            ),
+        )
+        return
     chosen = maps[:, :, index]
     scale = all_maps if shared else Scale.of(chosen)
-    upper_end = "the largest value of all maps of this layer" if shared else "this map's own peak"
     st.html(
-        figures.mark(index)
-        + figures.title(f"Map {index} of {layer.name}", figures.shape(chosen.shape))
-        + figures.sheet_cell(
-            index, maps.shape[2], f"Feature map {index} of {layer.name} for {view.title}"
-        )
-        + figures.colour_bar(
-            scale,
-            f"Activation, no unit: 0 is no response, the right end is {upper_end}."
-            + background_note(layer, index),
-        )
-        + figures.row(
-            figures.facts(
+        figures.row(
+            figures.title(f"Map {index} of {layer.name}", figures.shape(chosen.shape))
+            + figures.facts(
                 [
                     ("smallest", f"{chosen.min():.4f}"),
                     ("mean", f"{chosen.mean():.4f}"),
                     ("largest (peak)", f"{chosen.max():.4f}"),
                     ("cells above 0", f"{np.mean(chosen > 0):.1%}"),
                 ]
-            ),
+            )
+            + figures.note(background_note(layer, index)),
             kernel_figure(layer, index),
         )
         + figures.title(f"Map {index} as numbers", "cells above 0 are marked; .31 is 0.31")
@@ -138,32 +161,24 @@ def chosen_map() -> None:
     )
 
 
-left, right = st.columns(2)
-with left:
-    layer = controls.layer(view.network)
-with right:
-    shared = controls.shared_scale()
-
-maps = view.activations[layer.name]
+layer = controls.layer(view.network)
+flat = len(layer.output_shape) == 1
+# A flat output counts as maps of one cell.
+maps = view.activations[layer.name].reshape((1, 1, -1) if flat else layer.output_shape)
 all_maps = Scale.of(maps)
-mean_map = maps.mean(axis=2)
-mean_scale = Scale.of(mean_map)
 
-with right:
-    chosen_map()
-with left:
-    st.html(
-        figures.title(f"All {maps.shape[2]} maps of {layer.name}", f"for {view.title}")
-        + figures.sheet(
-            maps,
-            all_maps if shared else None,
-            f"Sheet of the {maps.shape[2]} feature maps of {layer.name} for {view.title}",
-        )
-        + figures.note(WHAT_TO_SEE.get(layer.name, ""))
-        + figures.row(
-            figures.title(f"Mean of all {maps.shape[2]} maps")
-            + figures.picture(mean_map, mean_scale, f"Mean map of {layer.name}", 200),
-            figures.colour_bar(mean_scale, "Mean activation over the maps, cell by cell.")
-            + figures.note(tutorial_links()),
-        )
+what = "units" if flat else "maps"
+explorer()
+
+notes = figures.note(WHAT_TO_SEE.get(layer.name, "")) + figures.note(tutorial_links())
+if not flat:
+    mean_map = maps.mean(axis=2)
+    mean_scale = Scale.of(mean_map)
+    notes += figures.row(
+        figures.title(f"Mean of all {maps.shape[2]} maps")
+        + figures.picture(mean_map, mean_scale, f"Mean map of {layer.name}", 200),
+        figures.colour_bar(mean_scale, "Mean activation over the maps, cell by cell."),
     )
+st.html(notes)
+# Nothing of it shows; above the sheet it would only leave gaps.
+microscope.provide(view)

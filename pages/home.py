@@ -53,6 +53,13 @@ def spatial_step(layer: Layer) -> str:
     )
 
 
+def microscope_link(layer: Layer) -> str:
+    """A link to where each unit of a layer is explained."""
+    return figures.link(
+        controls.address("filter_explorer", layer=layer.name, filter=0), "Unit by unit"
+    )
+
+
 def flat_step(layer: Layer) -> str:
     """A layer whose output is a row of numbers: a strip of cells."""
     values = view.activations[layer.name]
@@ -64,7 +71,7 @@ def flat_step(layer: Layer) -> str:
         + figures.picture(
             strip, scale, f"The {len(values)} outputs of {layer.name}, {columns} in a row", "100%"
         )
-        + figures.colour_bar(scale, f"{columns} in a row. {words(layer)}")
+        + figures.colour_bar(scale, f"{columns} in a row. {words(layer)} {microscope_link(layer)}")
     )
 
 
@@ -82,7 +89,10 @@ def last_step(layer: Layer) -> str:
     return (
         figures.title(layer.name, "10 probabilities")
         + figures.probability_bars(view.probabilities, view.label)
-        + figures.note("Softmax turns the last sums into shares of 1; the largest is the answer.")
+        + figures.note(
+            "Softmax turns the last sums into shares of 1; the largest is the answer. "
+            + microscope_link(layer)
+        )
     )
 
 

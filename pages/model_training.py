@@ -48,8 +48,11 @@ def network_table() -> str:
     )
     return (
         figures.title("The network", f"{view.network.parameter_count:,} parameters in all")
-        + '<div class="scroll"><table class="numbers roomy"><tr><th>layer<th>kind'
-        f"<th>output<th>activation<th>parameters{rows}</table></div>"
+        + figures.scrolling(
+            '<table class="numbers roomy"><tr><th>layer<th>kind<th>output<th>activation'
+            f"<th>parameters{rows}</table>",
+            "Table of the layers",
+        )
         + figures.note(
             "A convolution has kernel height × kernel width × input channels × filters weights and "
             "one bias a filter; a dense layer has inputs × outputs weights and one bias an output. "

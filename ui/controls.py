@@ -103,12 +103,19 @@ def image_index() -> int:
 
 
 def layer(network: Network) -> Layer:
-    """Which layer with feature maps a figure shows; the model's first convolution by default."""
-    layers = {layer.name: layer for layer in network.spatial_layers}
+    """Which layer a figure shows; the model's first convolution by default."""
+    layers = {layer.name: layer for layer in network.layers}
     first = next((layer for layer in layers.values() if layer.kind == "Conv2D"), None)
     default = first.name if first else next(iter(layers))
     name = st.segmented_control(
-        "Layer", list(layers), default=default, required=True, key="layer", **_BOUND
+        "Layer",
+        list(layers),
+        default=default,
+        required=True,
+        key="layer",
+        on_change=choose,
+        kwargs={"row": None, "col": None},
+        **_BOUND,
     )
     # ?layer= (empty) leaves the control without a choice, in spite of `required`.
     return layers[name or default]
@@ -123,6 +130,23 @@ def filter_index(count: int) -> int:
     return st.slider("Filter", 0, count - 1, 0, key="filter", **_BOUND)
 
 
+def pinned_unit(height: int, width: int) -> tuple[int, int] | None:
+    """Row and column of the unit that is pinned in maps of this size, None without one."""
+    place = []
+    for key, title, size in (("row", "Row", height), ("col", "Column", width)):
+        pinned = st.session_state.get(key)
+        if pinned is not None and pinned >= size:  # pinned in a larger map
+            choose(**{key: None})
+        # A float for the reason given in image_index.
+        place.append(
+            st.number_input(
+                title, 0.0, size - 1.0, None, 1.0, format="%.0f", key=key, placeholder="–", **_BOUND
+            )
+        )
+    row, col = place
+    return None if row is None or col is None else (int(row), int(col))
+
+
 def shared_scale() -> bool:
     """Whether all maps of a figure share one colour scale; by default each map has its own."""
     choice = st.segmented_control(
@@ -130,6 +154,7 @@ def shared_scale() -> bool:
         ["map", "shared"],
         default="map",
         required=True,
+        # The URL has what is displayed, save for a default.
         format_func={"map": "per map", "shared": "shared"}.__getitem__,
         key="scale",
         **_BOUND,

@@ -36,10 +36,10 @@ def picture(values: AnyArray, scale: Scale, alt: str, width: int | str) -> str:
 def sheet(
     maps: FloatArray, scale: Scale | None, alt: str, captions: Sequence[str] | None = None
 ) -> str:
-    """All maps (h, w, n), numbered from 0 if they have no captions; `mark` outlines one of them.
+    """All maps (h, w, n), numbered from 0 if they have no captions.
 
-    Without a scale each map has its own. There is room for one sheet on a page: the cells, and
-    `sheet_cell`, find its picture by name.
+    Without a scale each map has its own. There is room for one sheet on a page: the cells find its
+    picture by name.
     """
     count = maps.shape[2]
     captions = captions or [str(index) for index in range(count)]
@@ -58,24 +58,6 @@ def sheet(
         f"<style>:root{{--sheet:url({sheet_uri(maps, columns, scale)});"
         f"--columns:{columns};--rows:{rows}}}{rules}</style>"
         f'<div class="sheet" role="img" aria-label="{escape(alt)}">{cells}</div>'
-    )
-
-
-def sheet_cell(index: int, count: int, alt: str) -> str:
-    """Map `index` out of the `count` maps of the sheet, large: the browser has it already."""
-    columns, rows = _grid(count)
-    position = f"{_share(index % columns, columns)} {_share(index // columns, rows)}"
-    return (
-        f'<div class="sheet-cell" role="img" aria-label="{escape(alt)}" '
-        f'style="background-position:{position}"></div>'
-    )
-
-
-def mark(index: int) -> str:
-    """Outlines map `index` of the sheet, which itself need not be sent again for that."""
-    return (
-        f"<style>.sheet div:nth-child({index + 1}){{outline:3px solid #d55e00;font-weight:700;"
-        "background:color-mix(in srgb,#d55e00 25%,transparent)}</style>"
     )
 
 
@@ -132,6 +114,11 @@ def kernel_table(kernel: FloatArray, scale: Scale) -> str:
             )
         rows.append("<tr>" + "".join(cells) + "</tr>")
     return f'<table class="numbers">{"".join(rows)}</table>'
+
+
+def scrolling(content: str, label: str) -> str:
+    """What may be wider than the page, in a box of its own that the keyboard can scroll, too."""
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">{content}</div>'
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> str:

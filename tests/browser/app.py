@@ -87,14 +87,13 @@ def assert_image(page: Page, title: str) -> None:
 
 
 def assert_map(page: Page, layer: str, index: int) -> None:
-    """Waits until the filter explorer shows a map, and it alone is marked in the sheet."""
+    """Waits until the filter explorer shows a map, in the sheet and in the microscope, too."""
     expect(main(page).get_by_text(f"Map {index} of {layer}", exact=False)).to_be_visible()
     expect(page.get_by_role("radio", name=layer)).to_be_checked()
     expect(slider(page, "Filter")).to_have_value(str(index))
-    cells = page.locator(".sheet > div")
-    expect(cells.nth(index)).to_have_css("outline-style", "solid")
-    outlines = cells.evaluate_all("cells => cells.map(cell => getComputedStyle(cell).outlineStyle)")
-    assert [position for position, style in enumerate(outlines) if style == "solid"] == [index]
+    chosen = page.get_by_role("option", name=re.compile(rf"^filter {index}, "), selected=True)
+    expect(chosen).to_be_visible()
+    expect(page.locator(".microscope-title")).to_contain_text(f"{layer}, filter {index}, row ")
 
 
 def assert_comparison(page: Page, index: int) -> None:
@@ -115,10 +114,14 @@ def compared_images(page: Page) -> Locator:
 
 
 def pictures(page: Page) -> list[str]:
-    """The data of all pictures in view, the sheet's included."""
+    """The data of all pictures in view, those of the components included."""
     return page.evaluate(
-        """() => [
-            ...Array.from(document.images, image => image.src),
-            getComputedStyle(document.documentElement).getPropertyValue("--sheet"),
-        ]"""
+        """() => {
+            const roots = [...document.querySelectorAll("*")].map(element => element.shadowRoot);
+            const canvases = roots.flatMap(root => [...root?.querySelectorAll("canvas") ?? []]);
+            return [
+                ...Array.from(document.images, image => image.src),
+                ...canvases.map(canvas => canvas.toDataURL()),
+            ];
+        }"""
     )

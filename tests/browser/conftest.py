@@ -103,14 +103,19 @@ def server(_running_server: Server) -> Iterator[Server]:
 @pytest.fixture
 def two_models(start_server: StartServer, tmp_path: Path) -> Server:
     """A process whose app has a second model, named tutorial-2."""
-    app = tmp_path / "app"
-    app.mkdir()
-    shutil.copy(APP, app)
-    for folder in ("core", "ui", "pages", "assets/fashion_mnist"):
-        shutil.copytree(ROOT / folder, app / folder)
+    app = copy_app(tmp_path)
     for name in ("tutorial", "tutorial-2"):
-        shutil.copytree(ROOT / "assets/models/tutorial", app / "assets/models" / name)
-    return start_server(app / APP.name, env={"PYTHONPATH": str(app)})
+        shutil.copytree(ROOT / "assets/models/tutorial", app.parent / "assets/models" / name)
+    return start_server(app, env={"PYTHONPATH": str(app.parent)})
+
+
+def copy_app(folder: Path) -> Path:
+    """Copies the app without a model into a folder and returns its script."""
+    shutil.copy(APP, folder)
+    for part in ("core", "ui", "pages", "assets/fashion_mnist"):
+        shutil.copytree(ROOT / part, folder / part)
+    shutil.copy(ROOT / "assets/attempts.csv", folder / "assets")
+    return folder / APP.name
 
 
 @contextmanager

@@ -70,6 +70,8 @@ PARAMETERS = (
     "layer",
     "filter",
     "scale",
+    "row",
+    "col",
     "class_a",
     "class_b",
     "examples",
@@ -89,6 +91,8 @@ def random_address(rng: random.Random) -> dict[str, Any]:
         "layer": rng.choice(LAYERS),
         "filter": rng.randrange(64),
         "scale": rng.choice(("map", "shared")),
+        "row": rng.randrange(26),
+        "col": rng.randrange(26),
         "class_a": rng.randrange(10),
         "class_b": rng.randrange(10),
         "examples": rng.randint(2, 5),
@@ -111,7 +115,7 @@ def test_random_addresses_show_the_view_they_ask_for(open_page: Open, page: str)
         if page == "filter_explorer":
             layer, chosen = address.get("layer", LAYERS[0]), address.get("filter", 0)
             assert f"Map {chosen} of {layer}" in text(app)
-            assert f"for test image {index}, {CLASS_NAMES[test.labels[index]]}" in text(app)
+            assert f"test image {index}, {CLASS_NAMES[test.labels[index]]}" in text(app)
         if page == "class_comparison":
             pair = address.get("class_a", 0), address.get("class_b", 9)
             rows = [

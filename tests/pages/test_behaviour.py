@@ -41,7 +41,7 @@ def test_state_survives_a_page_switch(open_page: Open) -> None:
     app.switch_page("pages/filter_explorer.py").run()
     assert_sound(app)
     assert "Map 33 of conv_layer_3" in text(app)
-    assert "for test image 77," in text(app)
+    assert "test image 77," in text(app)
 
 
 def test_random_image_is_another_one(open_page: Open) -> None:
@@ -66,18 +66,28 @@ def test_filter_explorer_shows_the_networks_numbers(open_page: Open) -> None:
     assert html(app).count("<td class=p>") == np.count_nonzero(chosen > 0)
 
 
-def test_the_sheets_colour_scale_is_per_map_or_shared(open_page: Open) -> None:
-    address = {"model": "tutorial", "image": 5, "layer": "conv_layer_3"}
-    per_map = open_page("filter_explorer", **address)
-    shared = open_page("filter_explorer", **address, scale="shared")
-    sheets = [
-        next(element.proto.body for element in app.get("html") if "--sheet:" in element.proto.body)
-        for app in (per_map, shared)
-    ]
-    assert sheets[0] != sheets[1]
-    maps = cache.activations(cache.models()["tutorial"], 5)["conv_layer_3"]
-    assert f"{maps.max():.3g}" in text(shared)
-    assert f"{maps[:, :, 0].max():.3g}" in text(per_map)
+def test_the_sheet_is_asked_for_what_the_address_says(open_page: Open) -> None:
+    def asked(**address: object) -> dict[str, Any]:
+        app = open_page("filter_explorer", model="tutorial", image=5, **address)
+        components = [element.proto for element in app.get("bidi_component")]
+        (sheet,) = [proto for proto in components if proto.component_name == "feature_sheet"]
+        data: dict[str, Any] = json.loads(sheet.json)
+        return data
+
+    default = asked()
+    assert (default["layer"], default["filter"]) == ("conv_layer_1", 0)
+    assert (default["shared"], default["pinned"]) == (False, None)
+    assert asked(scale="shared") == {**default, "shared": True}
+    changed = asked(layer="conv_layer_3", filter=7, row=10, col=4)
+    assert changed == {
+        **default,
+        "layer": "conv_layer_3",
+        "filter": 7,
+        "pinned": {"row": 10, "col": 4},
+    }
+    # A unit needs both, and has to be on the map.
+    assert asked(row=3)["pinned"] is None
+    assert asked(layer="pool_layer_4", row=3, col=20)["pinned"] is None
 
 
 def test_picked_images_are_compared(open_page: Open) -> None:
@@ -110,13 +120,21 @@ def test_tutorial_links_open_what_they_promise(open_page: Open, page: str) -> No
             assert re.search(rf"(Map|Filter) {match[1]} ", text(app))
 
 
+def open_at(open_page: Open, address: str) -> Any:
+    """The page that a link of the app leads to."""
+    parts = urlsplit(unescape(address))
+    return open_page(parts.path, **dict(parse_qsl(parts.query)))
+
+
 def test_home_links_open_the_filter(open_page: Open) -> None:
     addresses = re.findall(r'<a href="(filter_explorer[^"]*)"', html(open_page("home", image=3)))
-    assert len(addresses) == 4 * 6
-    parameters: dict[str, Any] = dict(parse_qsl(urlsplit(unescape(addresses[8])).query))
-    app = open_page("filter_explorer", **parameters)
+    # Six maps of each of four layers, and one unit of each of the three flat layers.
+    assert len(addresses) == 4 * 6 + 3
+    assert "All 10 units of dense_layer_7" in text(open_at(open_page, addresses[-1]))
+    parameters = dict(parse_qsl(urlsplit(unescape(addresses[8])).query))
+    app = open_at(open_page, addresses[8])
     assert f"Map {parameters['filter']} of {parameters['layer']}" in text(app)
-    assert "for test image 3," in text(app)
+    assert "test image 3," in text(app)
 
 
 def test_gallery_pages_through_a_class(open_page: Open) -> None:

@@ -1,0 +1,14 @@
+// Starts the modules in `data.modules`, file name to source, each after those that it imports.
+export default async function ({ data, setStateValue }) {
+  const urls = {};
+  const link = (_, file) => `from "${urls[file]}"`;
+  for (const [file, source] of Object.entries(data.modules)) {
+    const linked = source.replace(/from "\.\/(\w+\.js)"/g, link);
+    urls[file] = URL.createObjectURL(new Blob([linked], { type: "text/javascript" }));
+  }
+  const main = await import(urls["main.js"]);
+  main.start(data.style);
+  const { resolve } = (globalThis.seeTheFilters ??= Promise.withResolvers());
+  resolve(main);
+  setStateValue("held", true);
+}
