@@ -18,7 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.server import APP, Server
 from benchmarks.table import table
 
-MOVES = 170
+MOVES = 180
 LAYERS = ("conv_layer_1", "conv_layer_3", "dense_layer_6")
 PLAY_MS = 3000
 
@@ -46,7 +46,7 @@ def main() -> None:
         )
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         sent: list[Any] = []
-        page.on("websocket", lambda socket: socket.on("framesent", sent.append))
+        page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
         for layer in LAYERS:
             page.goto(f"{server.url}/filter_explorer?layer={layer}")
             page.locator(".feature-sheet .cursor[aria-label]").wait_for()
