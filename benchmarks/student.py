@@ -147,12 +147,16 @@ class Student:
         parts = urlsplit(address)
         name = parts.path.strip("/")
         self.query |= dict(parse_qsl(parts.query))
-        if not self._page_hashes:
-            reply = self._rerun(page_name=name)
-            self._acknowledge()
-            return reply
+        if self._page_hashes:
+            self._switch(name)
+            name = ""  # the page's hash says it from now on
+        reply = self._rerun(page_name=name)
+        self._acknowledge()
+        return reply
+
+    def _switch(self, name: str) -> None:
         if name not in self._page_hashes:
-            raise PageError(f"no page {address!r}; there are {sorted(self._page_hashes)}")
+            raise PageError(f"no page {name!r}; there are {sorted(self._page_hashes)}")
         # A page switch clears what the page drew and keeps what the frame drew.
         self._elements = {
             path: shown
@@ -161,9 +165,6 @@ class Student:
         }
         self._forget_gone_widgets()
         self._page_hash = self._page_hashes[name]
-        reply = self._rerun()
-        self._acknowledge()
-        return reply
 
     def _acknowledge(self) -> None:
         """Say, as the browser does, that it holds what `ui.microscope` sends only once."""

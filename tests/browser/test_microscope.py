@@ -63,6 +63,21 @@ def assert_printed(text: str, value: float) -> None:
     assert abs(float(text) - value) <= 0.5 * 10**-decimals + 1e-5, (text, value)
 
 
+def assert_grid(shown: list[Any], name: str, numbers: Array) -> None:
+    """A small table, its caption and its texts, prints these numbers."""
+    caption, texts = shown
+    assert caption == name
+    for text, number in zip(np.ravel(texts), numbers.ravel(), strict=True):
+        assert_printed(text, number)
+
+
+def parse(pattern: str, sentence: str) -> re.Match[str]:
+    """What the live region says has this form."""
+    match = re.fullmatch(pattern, sentence)
+    assert match, sentence
+    return match
+
+
 class Truth:
     """One image's way through the shipped network, by Keras; sums are made here, one by one."""
 
@@ -88,11 +103,10 @@ class Truth:
         getattr(self, f"_check_{layer.partition('_')[0]}")(layer, said)
 
     def _check_conv(self, layer: str, said: Said) -> None:
-        match = re.fullmatch(
+        match = parse(
             rf"{layer}, filter (\d+), row (\d+), column (\d+): before ReLU (\S+), value (\S+)",
             said["live"],
         )
-        assert match, said["live"]
         index, row, col = map(int, match.groups()[:3])
         kernel, bias = self.weights(layer)
         patch = self.before[layer][row : row + 3, col : col + 3]
@@ -114,18 +128,10 @@ class Truth:
             assert said["subtitle"].startswith(f"map {channel} brings ")
             self._check_bars(contributions, said, [f"map {at}" for at in range(64)])
         assert_printed(said["subtitle"].split()[-1], contributions[channel])
-        for shown, (name, numbers) in zip(
-            said["grids"],
-            [
-                ("patch", patch[:, :, channel]),
-                ("kernel", kernel[:, :, channel, index]),
-                ("products", products[:, :, channel]),
-            ],
-            strict=True,
-        ):
-            assert shown[0] == name
-            for text, number in zip(np.ravel(shown[1]), numbers.ravel(), strict=True):
-                assert_printed(text, number)
+        shown_patch, shown_kernel, shown_products = said["grids"]
+        assert_grid(shown_patch, "patch", patch[:, :, channel])
+        assert_grid(shown_kernel, "kernel", kernel[:, :, channel, index])
+        assert_grid(shown_products, "products", products[:, :, channel])
 
     def _check_bars(self, contributions: Array, said: Said, names: list[str]) -> None:
         """The eight largest of each sign, in order, and the totals of each sign."""
@@ -139,29 +145,25 @@ class Truth:
             assert_printed(text, number)
 
     def _check_pool(self, layer: str, said: Said) -> None:
-        match = re.fullmatch(
+        match = parse(
             rf"{layer}, filter (\d+), row (\d+), column (\d+): value (\S+), "
             r"from row (\d+), column (\d+) of conv_layer_\d",
             said["live"],
         )
-        assert match, said["live"]
         index, row, col, y, x = (int(match[group]) for group in (1, 2, 3, 5, 6))
         assert_printed(match[4], self.output[layer][row, col, index])
         window = self.before[layer][2 * row : 2 * row + 2, 2 * col : 2 * col + 2, index]
         first = np.unravel_index(np.argmax(window), window.shape)
         assert (y - 2 * row, x - 2 * col) == first
-        ((name, texts),) = said["grids"]
-        assert name == "window"
-        for text, number in zip(np.ravel(texts), window.ravel(), strict=True):
-            assert_printed(text, number)
+        (shown,) = said["grids"]
+        assert_grid(shown, "window", window)
 
     def _check_flatten(self, layer: str, said: Said) -> None:
-        match = re.fullmatch(
+        match = parse(
             rf"{layer}, unit (\d+): value (\S+), "
             r"from map (\d+), row (\d+), column (\d+) of pool_layer_4",
             said["live"],
         )
-        assert match, said["live"]
         index, channel, row, col = (int(match[group]) for group in (1, 3, 4, 5))
         assert_printed(match[2], self.output[layer][index])
         assert np.ravel_multi_index((row, col, channel), (5, 5, 64)) == index
@@ -169,8 +171,7 @@ class Truth:
     def _check_dense(self, layer: str, said: Said) -> None:
         last = layer == "dense_layer_7"
         form = "logit (\\S+), probability (\\S+)" if last else "before ReLU (\\S+), value (\\S+)"
-        match = re.fullmatch(rf"{layer}, unit (\d+)(, [^:]+)?: {form}", said["live"])
-        assert match, said["live"]
+        match = parse(rf"{layer}, unit (\d+)(, [^:]+)?: {form}", said["live"])
         index = int(match[1])
         assert match[2] == (f", {dataset.CLASS_NAMES[index]}" if last else None)
         kernel, bias = self.weights(layer)
@@ -429,7 +430,12 @@ def test_a_channel_is_chosen_by_keyboard(server: Server, visit: Visit) -> None:
     name = bar.locator("span").inner_text()
     bar.focus()
     page.keyboard.press("Enter")
-    expect(page.locator(".subtitle")).to_contain_text(f"{name} brings -")
+    assert_channel(page, name)
     expect(bar).to_have_attribute("aria-pressed", "true")
-    expect(page.locator(".pictures figcaption").nth(1)).to_contain_text(f"{name} of pool_layer_2: ")
     expect(bar).to_be_focused()
+
+
+def assert_channel(page: Page, name: str) -> None:
+    """Waits until the microscope shows what this map of pool_layer_2 takes away."""
+    expect(page.locator(".subtitle")).to_contain_text(f"{name} brings -")
+    expect(page.locator(".pictures figcaption").nth(1)).to_contain_text(f"{name} of pool_layer_2: ")

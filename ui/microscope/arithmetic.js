@@ -10,8 +10,8 @@ const ACTIVATIONS = {
   sigmoid: (z) => 1 / (1 + Math.exp(-z)),
   tanh: Math.tanh,
 };
-// These pass a value on, changed or not, without a look at its neighbours.
-const ONE_TO_ONE = ["Activation", "BatchNormalization", "Dropout", "ReLU", "Rescaling"];
+// These change a value without a look at its neighbours.
+const ONE_TO_ONE = ["Activation", "BatchNormalization", "ReLU", "Rescaling"];
 
 /** Reads a packet of core/packet.py: its header, with each entry of `arrays` a Float32Array. */
 export async function unpack(bytes) {
@@ -111,6 +111,8 @@ function span({ kernel, stride, before }, [first, last]) {
 
 /** What a network makes of one image. */
 export class Outputs {
+  #statistics = new Map();
+
   constructor(network, header) {
     this.network = network;
     this.outputs = new Map([[-1, header.arrays[""]]]);
@@ -144,20 +146,10 @@ export class Outputs {
     return { layer, filter, row: Math.floor(cell / width), col: cell % width };
   }
 
-  /** Smallest, mean and largest value of each map. */
+  /** Smallest, mean and largest value of each of a layer's maps. */
   statistics(layer) {
-    const [height, width, count] = this.network.shapes[layer];
-    const values = this.output(layer);
-    const low = new Float32Array(count).fill(Infinity);
-    const high = new Float32Array(count).fill(-Infinity);
-    const mean = new Float64Array(count);
-    for (let at = 0; at < values.length; at++) {
-      const filter = at % count;
-      if (values[at] < low[filter]) low[filter] = values[at];
-      if (values[at] > high[filter]) high[filter] = values[at];
-      mean[filter] += values[at] / (height * width);
-    }
-    return { low, high, mean };
+    if (!this.#statistics.has(layer)) this.#statistics.set(layer, this.#measure(layer));
+    return this.#statistics.get(layer);
   }
 
   /** The window on the layer before that a unit is made from; it may reach over the edge. */
@@ -259,6 +251,21 @@ export class Outputs {
       }
     }
     return cells;
+  }
+
+  #measure(layer) {
+    const [height, width, count] = this.network.shapes[layer];
+    const values = this.output(layer);
+    const low = new Float32Array(count).fill(Infinity);
+    const high = new Float32Array(count).fill(-Infinity);
+    const mean = new Float64Array(count);
+    for (let at = 0; at < values.length; at++) {
+      const filter = at % count;
+      if (values[at] < low[filter]) low[filter] = values[at];
+      if (values[at] > high[filter]) high[filter] = values[at];
+      mean[filter] += values[at] / (height * width);
+    }
+    return { low, high, mean };
   }
 
   #pick(layer) {

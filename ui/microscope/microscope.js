@@ -8,6 +8,7 @@ import { view } from "./view.js";
 
 const MOST_GRID_CELLS = 49;
 const QUIET = 150; // ms without a move of the pointer before the live region speaks
+const PIXELS = { low: 0, high: 1, palette: "grey" };
 const FUNCTIONS = { relu: "ReLU", sigmoid: "sigmoid", tanh: "tanh", linear: "no activation" };
 
 const between = (first, count) => (count === 1 ? `${first}` : `${first}–${first + count - 1}`);
@@ -120,7 +121,7 @@ export class Microscope {
       element("b", { "aria-hidden": "true" }, "="),
       this.grids.product.element,
     );
-    this.window = new Grid("");
+    this.window = new Grid("window");
     this.bars = new Bars((channel) => view.choose(channel));
     this.equation = element("p", { className: "equation" });
     this.softmax = new SoftmaxTable();
@@ -205,7 +206,7 @@ export class Microscope {
     const { input, before, map } = this.pictures;
     const winner = found.winner && { ...unit, layer: unit.layer - 1, ...found.winner };
     const field = network.receptiveField(unit);
-    input.show(-1, 0, { low: 0, high: 1, palette: "grey" });
+    input.show(-1, 0, PIXELS);
     input.mark("field", field);
     input.mark("winner", winner && unit.layer > 0 ? network.receptiveField(winner) : null);
     input.say(
@@ -281,11 +282,7 @@ export class Microscope {
         padding: input === undefined,
       })),
     );
-    const scale =
-      unit.layer === 0
-        ? { low: 0, high: 1, palette: "grey" }
-        : this.#scale(unit.layer - 1, channel);
-    this.grids.patch.show(inputs, scale);
+    this.grids.patch.show(inputs, this.#scale(unit.layer - 1, channel));
     for (const name of ["weight", "product"]) {
       const values = rows.map((row) =>
         row.map((cell) => ({ value: cell[name], text: signed(cell[name], digits) })),
@@ -309,7 +306,6 @@ export class Microscope {
     const rows = Map.groupBy(cells, ({ row }) => row);
     const scale = this.#scale(view.unit.layer - 1, view.unit.filter);
     const digits = layer.cols.kernel > 3 ? 2 : 4;
-    this.window.caption.textContent = "window";
     this.window.show(
       [...rows.values()].map((row) =>
         row.map((cell) => ({
@@ -377,16 +373,9 @@ export class Microscope {
   }
 
   #scale(layer, filter) {
-    const { network, outputs } = view;
-    if (layer < 0) return { low: 0, high: 1, palette: "grey" };
-    const [height, width, count] = network.shapes[layer];
-    const values = outputs.output(layer);
-    let [low, high] = [Infinity, -Infinity];
-    for (let at = filter; at < height * width * count; at += count) {
-      if (values[at] < low) low = values[at];
-      if (values[at] > high) high = values[at];
-    }
-    return scaleOf(low, high);
+    if (layer < 0) return PIXELS;
+    const { low, high } = view.outputs.statistics(layer);
+    return scaleOf(low[filter], high[filter]);
   }
 
   /** What one of the summands comes from. */

@@ -127,9 +127,9 @@ export class Sheet {
     const most = shared ? all.high.toPrecision(3) : "peak";
     this.ends[0].textContent = all.low < 0 ? `-${most}` : "0";
     this.ends[1].textContent = most;
-    this.meaning.textContent =
-      (shared ? "One scale for all: the right end is the largest value of the layer." : "") ||
-      "Each map has its own scale: the right end is that map's peak. Brightness does not compare " +
+    this.meaning.textContent = shared
+      ? "One scale for all: the right end is the largest value of the layer."
+      : "Each map has its own scale: the right end is that map's peak. Brightness does not compare " +
         "between maps.";
   }
 
@@ -148,7 +148,7 @@ export class Sheet {
     const side = { x: (zoom * width) / ratio, y: (zoom * height) / ratio };
     const caption = side.x >= SMALLEST_CAPTIONED || (width === 1 && columns <= 16) ? CAPTION : 0;
     const pitch = { x: side.x + gap, y: side.y + caption + gap };
-    this.#grid = { side, caption, pitch, gap, rows };
+    this.#grid = { side, caption, pitch, gap };
     const size = { x: columns * pitch.x + gap, y: rows * pitch.y + gap };
     this.canvas.width = Math.round(size.x * ratio);
     this.canvas.height = Math.round(size.y * ratio);
