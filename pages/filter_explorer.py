@@ -94,13 +94,10 @@ def background_note(layer: Layer, index: int) -> str:
 def explorer() -> None:
     """All that depends on the filter: only this runs again when it changes."""
     left, right = st.columns([11, 10])
-    with right, st.container(horizontal=True):
+    with right:
         index = controls.filter_index(layer.output_shape[-1])
-        pinned = None if flat else controls.pinned_unit(*maps.shape[:2])
+    pinned = controls.pinned_unit(layer)
     with left:
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.html(figures.title(f"All {maps.shape[2]} {what} of {layer.name}", view.title))
-            shared = not flat and controls.shared_scale()
         microscope.feature_sheet(view, layer, index, pinned, shared)
     with right:
         microscope.microscope(layer)
@@ -168,6 +165,9 @@ maps = view.activations[layer.name].reshape((1, 1, -1) if flat else layer.output
 all_maps = Scale.of(maps)
 
 what = "units" if flat else "maps"
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    st.html(figures.title(f"All {maps.shape[2]} {what} of {layer.name}", view.title))
+    shared = not flat and controls.shared_scale()
 explorer()
 
 notes = figures.note(WHAT_TO_SEE.get(layer.name, "")) + figures.note(tutorial_links())

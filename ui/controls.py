@@ -2,7 +2,7 @@
 
 All of a view's state is declared here: a control's key is its URL parameter, so a copied link shows
 the same view, and a value survives a page switch. A default stays out of the URL. Other code sets
-these values with `choose`, never through `st.query_params`.
+these values with `choose` and `pin`, never through `st.query_params`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ LABELS = frozenset(str(label) for label in range(len(CLASS_NAMES)))
 # The tutorial compares T-shirt/top with ankle boot, two images of each.
 DEFAULT_PAIR = (0, 9)
 DEFAULT_EXAMPLES = 2
+# The URL parameters of the pinned unit.
+PIN = ("row", "col")
 
 
 class _Bound(TypedDict):
@@ -56,17 +58,25 @@ def choose(**values: Any) -> None:
 
 
 def carry_over(page: str) -> None:
-    """Keeps the filter when the page is switched to `page`.
+    """Keeps the filter and the pinned unit when the page is switched to `page`.
 
-    Streamlit 1.67 does so alone, except for a value that came with the link: on a direct switch to
-    another page that has the same control it falls back to the default.
+    Streamlit 1.67 does so alone for widgets, except for a value that came with the link: on a
+    direct switch to another page that has the same control it falls back to the default.
     """
     switched = st.session_state.get("shown_page", page) != page
     st.session_state["shown_page"] = page
-    if switched and (index := st.session_state.get("filter", 0)):
+    if not switched:
+        return
+    if index := st.session_state.get("filter", 0):
         choose(filter=index)
-        if "filter" not in st.query_params:
-            st.query_params["filter"] = str(index)
+    kept = {"filter": index or None} | {key: st.session_state.get(key) for key in PIN}
+    st.query_params.update(
+        {
+            key: str(value)
+            for key, value in kept.items()
+            if value is not None and key not in st.query_params
+        }
+    )
 
 
 def model_name(names: Sequence[str]) -> str:
@@ -113,8 +123,9 @@ def layer(network: Network) -> Layer:
         default=default,
         required=True,
         key="layer",
-        on_change=choose,
-        kwargs={"row": None, "col": None},
+        label_visibility="collapsed",
+        on_change=pin,
+        args=(None, None),
         **_BOUND,
     )
     # ?layer= (empty) leaves the control without a choice, in spite of `required`.
@@ -130,21 +141,29 @@ def filter_index(count: int) -> int:
     return st.slider("Filter", 0, count - 1, 0, key="filter", **_BOUND)
 
 
-def pinned_unit(height: int, width: int) -> tuple[int, int] | None:
-    """Row and column of the unit that is pinned in maps of this size, None without one."""
-    place = []
-    for key, title, size in (("row", "Row", height), ("col", "Column", width)):
-        pinned = st.session_state.get(key)
-        if pinned is not None and pinned >= size:  # pinned in a larger map
-            choose(**{key: None})
-        # A float for the reason given in image_index.
-        place.append(
-            st.number_input(
-                title, 0.0, size - 1.0, None, 1.0, format="%.0f", key=key, placeholder="–", **_BOUND
-            )
-        )
-    row, col = place
-    return None if row is None or col is None else (int(row), int(col))
+def pinned_unit(layer: Layer) -> tuple[int, int] | None:
+    """Row and column of the unit that is pinned in a layer's maps, None without one.
+
+    The microscope shows and moves the pin, and a widget costs each move as much as a picture does:
+    so this state has none. It is in the URL alone, and the browser's Back brings an earlier pin.
+    """
+    row, col = (_whole_number(st.query_params.get(key, "")) for key in PIN)
+    height, width = layer.output_shape[:2] if len(layer.output_shape) == 3 else (0, 0)
+    if row is None or col is None or row >= height or col >= width:
+        pin(None, None)
+        return None
+    choose(row=row, col=col)
+    return row, col
+
+
+def pin(row: int | None, col: int | None) -> None:
+    """Pins a unit of the map in view; None unpins."""
+    choose(row=row, col=col)  # for carry_over
+    if row is None or col is None:
+        for key in PIN:
+            st.query_params.pop(key, None)
+    else:
+        st.query_params.update(row=str(row), col=str(col))
 
 
 def shared_scale() -> bool:
@@ -203,7 +222,7 @@ def picked_images(key: str, label: int, labels: npt.NDArray[np.uint8]) -> list[i
     )
     picked = []
     for word in text.replace(",", " ").split():
-        index = int(word) if word.isascii() and word.isdecimal() and len(word) <= 4 else None
+        index = _whole_number(word)
         if index is None or labels[index] != label:
             st.caption(f"“{word}” is not the number of a test image of {CLASS_NAMES[label]}.")
             return []
@@ -253,6 +272,11 @@ def train_image() -> int:
         **_BOUND,
     )
     return int(index)
+
+
+def _whole_number(text: str) -> int | None:
+    """The number that a few digits are, None for any other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 4 else None
 
 
 def _random_image() -> None:

@@ -29,8 +29,8 @@ EXPLAIN = """async ([source, network, image, units]) => {
   const url = URL.createObjectURL(new Blob([source], {type: "text/javascript"}));
   const {Network, Outputs, unpack} = await import(url);
   const bytes = text => Uint8Array.from(atob(text), character => character.charCodeAt(0));
-  const layers = new Network(await unpack(bytes(network)));
-  const outputs = new Outputs(layers, await unpack(bytes(image)));
+  const layers = new Network(unpack(bytes(network)));
+  const outputs = new Outputs(layers, unpack(bytes(image)));
   return units.map(unit => {
     const found = outputs.explain(unit);
     const products = found.contributions

@@ -373,6 +373,16 @@ def test_a_click_chooses_and_pins(server: Server, visit: Visit) -> None:
     app.assert_map(page, layer, int(filter_))
     page.mouse.move(5, 5)
     assert_title(page, pinned)
+    # Another unit of the map, and Back.
+    page.get_by_role("application").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    app.assert_parameters(page, row=4, col=4)
+    page.go_back()
+    app.assert_parameters(page, row=row, col=col)
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.move(5, 5)
+    assert_title(page, pinned)
     # Somebody else sees the same, and the pin survives a switch of pages.
     assert_title(visit(page.url), pinned)
     app.go_to(page, "Home")

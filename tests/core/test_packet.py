@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import zlib
 from typing import Any
 
 import numpy as np
@@ -15,15 +14,20 @@ from core.network import Array
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
-    data = zlib.decompress(data)
     length = int.from_bytes(data[:4], "little")
     header = json.loads(data[4 : 4 + length])
-    numbers = np.frombuffer(data, "<f4", offset=4 + length)
+    data = data[4 + length :]
     arrays = {}
     for name, shape in header["arrays"].items():
         size = math.prod(shape)
-        arrays[name], numbers = numbers[:size].reshape(shape), numbers[size:]
-    assert numbers.size == 0
+        masked = np.zeros(shape, np.float32)
+        bits = np.frombuffer(data, np.uint8, count=(size + 7) // 8)
+        there = np.unpackbits(bits, count=size, bitorder="little").astype(bool)
+        data = data[4 * ((size + 31) // 32) :]
+        masked[there.reshape(shape)] = np.frombuffer(data, "<f4", count=there.sum())
+        data = data[4 * there.sum() :]
+        arrays[name] = masked
+    assert data == b""
     return header, arrays
 
 
@@ -38,6 +42,9 @@ def test_arrays_arrive_as_they_were() -> None:
         "a": rng.standard_normal((2, 3, 4), np.float32),
         "ä b": rng.standard_normal(5, np.float32)[::-1],
         "none": np.zeros((0, 3), np.float32),
+        "zeros": np.zeros((3, 11), np.float32),
+        "some zeros": rng.standard_normal((7, 9), np.float32).clip(0),
+        "not finite": np.array([np.nan, 0, -np.inf, 1e-45], np.float32),
     }
     header, arrays = unpack(packet.pack({"title": "é"}, sent))
     assert header["title"] == "é"

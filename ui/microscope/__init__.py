@@ -62,14 +62,10 @@ _microscope = _component("microscope", "microscope")
 
 def provide(view: View) -> None:
     """Sends the browser what the components of this page show, as far as it has not got it."""
-    _provide_once(view)
-    _image(data=cache.image_packet(view.model, view.index), key="image_packet")
-
-
-@st.fragment
-def _provide_once(view: View) -> None:
     # A component's code and data go with every run that shows it: so it is shown until the browser
-    # says that it has them, and never again in this session.
+    # says that it has them, and never again in this session. Saying so runs the whole page, since
+    # what a fragment's run overtakes is lost: Streamlit 1.67 drops messages of a run that has just
+    # ended when a fragment is asked for at that moment, and here nobody would click again.
     held: set[str] = st.session_state.setdefault("browser_holds", set())
     if "code" not in held:
         _starter(data=_CODE, key="starter", on_held_change=lambda: held.add("code"))
@@ -80,6 +76,7 @@ def _provide_once(view: View) -> None:
             key=f"network_packet_{model}",
             on_held_change=lambda: held.add(model),
         )
+    _image(data=cache.image_packet(view.model, view.index), key="image_packet")
 
 
 def feature_sheet(
@@ -110,19 +107,24 @@ def microscope(layer: Layer) -> None:
 
 
 def _picker(key: str, layer: Layer) -> Callable[[], None]:
-    height, width = layer.output_shape[:2] if len(layer.output_shape) == 3 else (1, 1)
-    sizes = {"filter": layer.output_shape[-1], "row": height, "col": width}
+    *place, count = layer.output_shape
+    height, width = place or (0, 0)  # nothing is pinned in a flat layer
 
     def picked() -> None:
         # What comes from a browser may be anything.
         unit = st.session_state[key].pick
         if not isinstance(unit, dict):
             return
-        for name, size in sizes.items():
-            value = unit.get(name, -1)
-            if value is None and name != "filter":
-                controls.choose(**{name: None})
-            elif isinstance(value, int) and 0 <= value < size:
-                controls.choose(**{name: value})
+        index, row, col = unit.get("filter"), unit.get("row"), unit.get("col")
+        if _is_index(index, count):
+            controls.choose(filter=index)
+        if _is_index(row, height) and _is_index(col, width):
+            controls.pin(row, col)
+        elif "row" in unit:
+            controls.pin(None, None)
 
     return picked
+
+
+def _is_index(value: object, size: int) -> bool:
+    return type(value) is int and 0 <= value < size

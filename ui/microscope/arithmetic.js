@@ -14,16 +14,23 @@ const ACTIVATIONS = {
 const ONE_TO_ONE = ["Activation", "BatchNormalization", "ReLU", "Rescaling"];
 
 /** Reads a packet of core/packet.py: its header, with each entry of `arrays` a Float32Array. */
-export async function unpack(bytes) {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const buffer = await new Response(stream).arrayBuffer();
+export function unpack(bytes) {
+  const { buffer } = bytes.slice();
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   let offset = 4 + length;
   for (const [name, shape] of Object.entries(header.arrays)) {
     const size = shape.reduce((product, side) => product * side, 1);
-    header.arrays[name] = new Float32Array(buffer, offset, size);
-    offset += 4 * size;
+    const bits = new Uint8Array(buffer, offset);
+    offset += 4 * Math.ceil(size / 32);
+    const numbers = new Float32Array(buffer, offset);
+    const array = new Float32Array(size);
+    let next = 0;
+    for (let at = 0; at < size; at++) {
+      if ((bits[at >> 3] >> (at & 7)) & 1) array[at] = numbers[next++];
+    }
+    offset += 4 * next;
+    header.arrays[name] = array;
   }
   return header;
 }

@@ -14,9 +14,7 @@ export function start(style) {
 
 /** Takes in a packet: a network, or an image's outputs. */
 export function receive({ data, setStateValue }) {
-  view.receive(data).then((kind) => {
-    if (kind === "network") setStateValue("held", true);
-  });
+  if (view.receive(data) === "network") setStateValue("held", true);
 }
 
 export function sheet(component) {

@@ -27,8 +27,8 @@ class View {
   channel = null;
 
   /** Takes in a packet and says of which `kind` it is, "network" or "image". */
-  async receive(bytes) {
-    const packet = await unpack(bytes);
+  receive(bytes) {
+    const packet = unpack(bytes);
     const { kind, key } = packet;
     if (kind === "network") this.#networks.set(key, new Network(packet));
     else {
