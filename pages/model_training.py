@@ -89,7 +89,7 @@ def curves(history: pd.DataFrame, measure: str, domain: tuple[float, float]) -> 
     x = {
         "field": "epoch",
         "type": "quantitative",
-        "scale": {"zero": False},
+        "scale": {"zero": False, "nice": False, "padding": 6},
         "axis": {"tickMinStep": 1, "format": "d"},
     }
     y = {"type": "quantitative", "scale": {"domain": domain}, "title": measure}
@@ -173,7 +173,12 @@ def attempts_chart(attempts: Sequence[Attempt]) -> dict[str, Any]:
         "sort": None,
         "axis": {"title": None, "labelLimit": 420},
     }
-    x = {"type": "quantitative", "scale": {"zero": False}, "title": "validation accuracy (%)"}
+    x = {
+        "type": "quantitative",
+        "scale": {"zero": False, "nice": False, "padding": 12},
+        "axis": {"tickCount": 10},
+        "title": "validation accuracy (%)",
+    }
     kept = ["kept", "not kept"]
     return {
         "data": {"values": values},
