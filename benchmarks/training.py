@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.table import table
 from core.dataset import Split, load_split, to_input
-from core.insights import ProgressBar
+from core.progress import ProgressBar
 from core.recipe import Recipe
 from core.training import RECIPES, Fitted, fit, fit_teacher
 

@@ -212,6 +212,11 @@ def numbers_csv(values: AnyArray) -> str:
     return buffer.getvalue()
 
 
+def table_csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
+    """Named columns as a CSV file."""
+    return pd.DataFrame(rows, columns=list(header)).to_csv(index=False).encode()
+
+
 def numbers_npy(values: AnyArray) -> bytes:
     """An array of any shape as an NPY file."""
     buffer = io.BytesIO()

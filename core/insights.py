@@ -4,27 +4,127 @@ A page that shows one image computes what it shows. What takes all 10,000 test i
 here, ahead of time, and kept as `insights.npz` in the model's folder.
 """
 
+from __future__ import annotations
+
 import argparse
-import math
+import itertools
+import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from core import statistics
+from core.ablation import EachFilterOff, Tally, convolutions
 from core.dataset import CLASS_NAMES, DatasetError, Split, load_split, to_input
 from core.keras_file import ModelError
-from core.network import Network
+from core.network import Array, Layer, Network, Shape
+from core.progress import Progress, ProgressBar
 
-Progress = Callable[[float, str], None]
-"""Called with the share of the work that is done, 0 to 1, and a few words on where it stands."""
+CLASSES = len(CLASS_NAMES)
+# Images at a time: with fewer, the many small steps for each filter take longer than their sums.
+_BATCH_SIZE = 32
+TOP = 9
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+DUPLICATE = 0.95
 
-_CLASS_MEANS = "class_means/"
+Float = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class FilterInsights:
+    """What the F filters of one convolution do over the n images of a split, n_c of class c.
+
+    A filter's response to an image is its activation map there, its peak the map's largest value.
+    A filter is off when its map is 0 everywhere.
+
+    Attributes:
+        top_images: int32 (F, 9), the images with the highest peaks, by falling peak; of equal ones
+            the first. Fewer where there are not nine images.
+        top_values: float32 (F, 9), those peaks.
+        top_positions: int16 (F, 9, 2), row and column of each; of equal ones the first in
+            row-major order.
+        response_quantiles: float32 (F, 10, 5), of the mean responses to the images of each class,
+            the values below which the shares `QUANTILES` of them lie.
+        class_maps: float16 (10, h, w, F), the mean map of the images of each class.
+        correlations: float32 (F, F), Pearson's correlation of two filters' activations over all
+            positions of all images; 0 with a filter that never changes.
+        auc: float32 (F, 10, 10), at [f, a, b] the share of pairs, an image of class a and one of
+            class b, in which that of class a has the larger mean response; equal ones count half.
+        auc_error: float32 (F, 10, 10), its standard error (DeLong).
+        ablation_accuracy: float32 (F,), the network's accuracy with this filter alone off.
+        ablation_class_accuracy: float32 (F, 10), the same among the images of each class.
+        ablation_pair_accuracy: float32 (F, 10, 10), the same among the images of two classes when
+            only their two logits compete; 1 for a class and itself.
+    """
+
+    top_images: NDArray[np.int32]
+    top_values: Float
+    top_positions: NDArray[np.int16]
+    response_quantiles: Float
+    class_maps: NDArray[np.float16]
+    correlations: Float
+    auc: Float
+    auc_error: Float
+    ablation_accuracy: Float
+    ablation_class_accuracy: Float
+    ablation_pair_accuracy: Float
+
+    @property
+    def dead(self) -> NDArray[np.bool_]:
+        """Which filters have a peak of 0 for every image, (F,)."""
+        dead: NDArray[np.bool_] = self.top_values[:, 0] == 0
+        return dead
+
+    @property
+    def duplicate_pairs(self) -> list[tuple[int, int]]:
+        """Filters whose activations all but repeat each other's, the lower number first: their
+        correlation is above `DUPLICATE`."""
+        pairs = np.argwhere(np.triu(self.correlations > DUPLICATE, k=1))
+        return [(first, second) for first, second in pairs.tolist()]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The images whose confidence lies between `low` and `high`: `count` of them, their mean
+    confidence, and on how many the network is right."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    right: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right predictions, 0 to 1."""
+        return self.right / self.count
+
+
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """The mean distance of accuracy from confidence, over all images ("expected calibration error",
+    Guo et al., 2017)."""
+    total = sum(each.count for each in bins)
+    return sum(each.count * abs(each.accuracy - each.confidence) for each in bins) / total
+
+
+def doubted_labels(
+    models: Sequence[Insights], labels: NDArray[np.uint8], confidence: float
+) -> NDArray[np.intp]:
+    """The images for which all models predict the same class, each with at least that confidence,
+    and it is not the label's; those first of which the least confident model is the surest."""
+    first, *others = (model.predictions for model in models)
+    sure = np.min([model.confidences for model in models], axis=0)
+    doubted = (first != labels) & (sure >= confidence)
+    for predictions in others:
+        doubted &= predictions == first
+    images = np.flatnonzero(doubted)
+    return images[np.argsort(-sure[images], kind="stable")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +133,25 @@ class Insights:
 
     Attributes:
         class_means: spatial layer's name to float32 (10, filters), the mean response of each filter
-            to the images of each class, where a response is the mean of an activation map.
+            to the images of each class, where a response's mean is that of an activation map.
+        filters: convolution's name to what its filters do.
         probabilities: float32 (n, 10), the network's output for each image.
+        pair_accuracy: float32 (10, 10), the accuracy among the images of two classes when only
+            their two logits compete; 1 for a class and itself.
+        components: float32 (n, 2), each image's place by the first two principal components of the
+            last hidden layer's output.
+        embedding: float32 (n, 2), its place in a neighbour embedding (t-SNE) of the same.
+        epoch_accuracy: float32 (epochs,), the accuracy at each of the model's checkpoints, in the
+            order of `ModelFolder.checkpoint_epochs`.
     """
 
-    class_means: Mapping[str, NDArray[np.float32]]
-    probabilities: NDArray[np.float32]
+    class_means: Mapping[str, Float]
+    filters: Mapping[str, FilterInsights]
+    probabilities: Float
+    pair_accuracy: Float
+    components: Float
+    embedding: Float
+    epoch_accuracy: Float
 
     @property
     def predictions(self) -> NDArray[np.intp]:
@@ -60,134 +173,360 @@ class Insights:
 
     def class_accuracy(self, labels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return the share of right predictions among the images of each class, float64 (10,)."""
-        right = np.bincount(labels[self.predictions == labels], minlength=len(CLASS_NAMES))
-        return right / np.bincount(labels, minlength=len(CLASS_NAMES))
+        right = np.bincount(labels[self.predictions == labels], minlength=CLASSES)
+        return right / np.bincount(labels, minlength=CLASSES)
 
-    def to_arrays(self) -> dict[str, NDArray[np.float32]]:
+    @property
+    def confidences(self) -> Float:
+        """The probability of each image's prediction, float32 (n,)."""
+        confidences: Float = self.probabilities.max(axis=1)
+        return confidences
+
+    def confusion(self, labels: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """Return how many images of each class are taken for each, integers (10, 10), with the true
+        class first, given the split's labels (n,)."""
+        cells = np.bincount(CLASSES * labels.astype(np.intp) + self.predictions, minlength=100)
+        return cells.reshape(CLASSES, CLASSES)
+
+    def taken_for(self, labels: NDArray[np.uint8], true: int, predicted: int) -> NDArray[np.intp]:
+        """Return which images of class `true` are taken for `predicted`, the most confident
+        prediction first."""
+        images = np.flatnonzero((labels == true) & (self.predictions == predicted))
+        return images[np.argsort(-self.confidences[images], kind="stable")]
+
+    def calibration(self, labels: NDArray[np.uint8], bins: int = 10) -> list[Bin]:
+        """Return how often the network is right where it is how confident, in equally wide bins of
+        the confidence; without the empty ones (Guo et al., 2017)."""
+        right = self.predictions == labels
+        confidences = self.confidences.astype(np.float64)
+        of_bin = np.minimum((confidences * bins).astype(np.intp), bins - 1)
+        return [
+            Bin(
+                index / bins,
+                (index + 1) / bins,
+                int(inside.sum()),
+                float(confidences[inside].mean()),
+                int(right[inside].sum()),
+            )
+            for index in range(bins)
+            if (inside := of_bin == index).any()
+        ]
+
+    def selectivity(self, layer: str) -> NDArray[np.float64]:
+        """Return how much each filter prefers one class, float64 (filters,).
+
+        The best class's mean response minus the mean of the other nine, over their sum (after
+        Morcos et al., 2018): 0 where all classes are alike, 1 where only one gets an answer.
+        """
+        means = np.sort(self.class_means[layer].astype(np.float64), axis=0)
+        best, others = means[-1], means[:-1].mean(axis=0)
+        total = best + others
+        selectivity: NDArray[np.float64] = np.divide(
+            best - others, total, out=np.zeros_like(total), where=total != 0
+        )
+        return selectivity
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by the names that they have in `insights.npz`."""
-        class_means = {_CLASS_MEANS + name: means for name, means in self.class_means.items()}
-        return {**class_means, "probabilities": self.probabilities}
+        arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _WHOLE}
+        arrays |= {f"class_means/{layer}": means for layer, means in self.class_means.items()}
+        for layer, filters in self.filters.items():
+            arrays |= {f"{field.name}/{layer}": getattr(filters, field.name) for field in _FIELDS}
+        return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]], network: Network) -> "Insights":
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], network: Network) -> Insights:
         """Take the arrays of `to_arrays`, after a check that they fit the network.
 
         Raises:
             ValueError: An array is missing, or its type, shape or values cannot be right.
         """
-        classes = len(CLASS_NAMES)
-        class_means = {
-            layer.name: _checked(
-                arrays, _CLASS_MEANS + layer.name, (classes, layer.output_shape[-1])
-            )
-            for layer in network.spatial_layers
+        counts = [
+            len(arrays[name]) if np.ndim(arrays.get(name, 0)) else 0
+            for name in ("probabilities", "epoch_accuracy")
+        ]
+        checked = {
+            name: _checked(arrays, name, dtype, shape)
+            for name, (dtype, shape) in _contents(network, *counts).items()
         }
-        return cls(class_means, _checked(arrays, "probabilities", (None, classes)))
+        class_means = {
+            layer.name: checked.pop(f"class_means/{layer.name}") for layer in network.spatial_layers
+        }
+        filters = {
+            layer.name: FilterInsights(
+                **{field.name: checked.pop(f"{field.name}/{layer.name}") for field in _FIELDS}
+            )
+            for layer in convolutions(network)
+        }
+        return cls(class_means, filters, **checked)
 
 
-def compute(network: Network, split: Split, progress: Progress | None = None) -> Insights:
-    """Run the network over a split, a few images at a time.
+_FIELDS = fields(FilterInsights)
+_WHOLE = ("probabilities", "pair_accuracy", "components", "embedding", "epoch_accuracy")
 
-    Args:
-        network: One that takes 28×28 images and tells `CLASS_NAMES` apart.
-        split: Images in which each class occurs.
-        progress: Called after each batch.
 
-    Raises:
-        ValueError: A class has no image, or the network's output is not one number a class.
-    """
-    images, labels = split.images, split.labels
-    counts = np.bincount(labels, minlength=len(CLASS_NAMES))
-    if not counts.all():
-        raise ValueError(f"no image of {CLASS_NAMES[int(counts.argmin())]}")
-    output_shape = network.layers[-1].output_shape
-    if output_shape != (len(CLASS_NAMES),):
-        raise ValueError(f"the network's output is {output_shape}, not {len(CLASS_NAMES)} classes")
-
-    sums = {
-        layer.name: np.zeros((len(CLASS_NAMES), layer.output_shape[-1]))
-        for layer in network.spatial_layers
+def _contents(network: Network, count: int, epochs: int) -> dict[str, tuple[type, Shape]]:
+    """Return type and shape of each array of `insights.npz` for a split of `count` images."""
+    contents: dict[str, tuple[type, Shape]] = {
+        "probabilities": (np.float32, (count, CLASSES)),
+        "pair_accuracy": (np.float32, (CLASSES, CLASSES)),
+        "components": (np.float32, (count, 2)),
+        "embedding": (np.float32, (count, 2)),
+        "epoch_accuracy": (np.float32, (epochs,)),
     }
-    probabilities = np.empty((len(images), len(CLASS_NAMES)), np.float32)
-    # Matrices of a few images are too small for two BLAS threads: they cost more than they bring.
-    with threadpool_limits(limits=1, user_api="blas"):
-        for part, activations in network.batches(to_input(images)):
-            for name, total in sums.items():
-                responses = activations[name].mean(axis=(1, 2), dtype=np.float64)
-                np.add.at(total, labels[part], responses)
-            probabilities[part] = activations[network.layers[-1].name]
-            if progress:
-                done = min(part.stop, len(images))
-                progress(done / len(images), f"insights: {done:,} of {len(images):,} images")
-
-    class_means = {
-        name: _read_only((total / counts[:, np.newaxis]).astype(np.float32))
-        for name, total in sums.items()
-    }
-    return Insights(class_means, _read_only(probabilities))
-
-
-class ProgressBar:
-    """A `Progress` that draws a bar and the time left on standard error; a context manager.
-
-    On a terminal it is one line that changes; elsewhere, as in a log file, a line now and then.
-    """
-
-    WIDTH = 16
-
-    def __init__(self) -> None:
-        """Start the clock."""
-        self._terminal = sys.stderr.isatty()
-        self._interval = 0.1 if self._terminal else 30.0  # seconds
-        self._started = time.monotonic()
-        self._drawn = -math.inf
-        self._share = 0.0
-
-    def __enter__(self) -> Self:
-        """Return the bar."""
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        """End the line, so that what is printed next begins a new one."""
-        if self._terminal:
-            print(file=sys.stderr)
-
-    def __call__(self, share: float, words: str) -> None:
-        """Draw the bar, unless it was drawn a moment ago; a smaller share begins another task."""
-        now = time.monotonic()
-        if share < self._share:
-            self._started = now
-        self._share = share
-        if share < 1 and now - self._drawn < self._interval:
-            return
-        self._drawn = now
-        bar = "#" * round(share * self.WIDTH)
-        line = f"[{bar:<{self.WIDTH}}] {share:4.0%}  {words}"
-        if share:
-            left = (now - self._started) * (1 - share) / share
-            line += f"  {int(left) // 60}:{int(left) % 60:02} left"
-        if self._terminal:
-            print(f"\r{line:<79}", end="", file=sys.stderr, flush=True)
-        else:
-            print(line, file=sys.stderr, flush=True)
+    for layer in network.spatial_layers:
+        contents[f"class_means/{layer.name}"] = (np.float32, (CLASSES, layer.output_shape[-1]))
+    for layer in convolutions(network):
+        *place, filters = layer.output_shape
+        top = min(TOP, count)
+        contents |= {
+            f"{name}/{layer.name}": content
+            for name, content in {
+                "top_images": (np.int32, (filters, top)),
+                "top_values": (np.float32, (filters, top)),
+                "top_positions": (np.int16, (filters, top, 2)),
+                "response_quantiles": (np.float32, (filters, CLASSES, len(QUANTILES))),
+                "class_maps": (np.float16, (CLASSES, *place, filters)),
+                "correlations": (np.float32, (filters, filters)),
+                "auc": (np.float32, (filters, CLASSES, CLASSES)),
+                "auc_error": (np.float32, (filters, CLASSES, CLASSES)),
+                "ablation_accuracy": (np.float32, (filters,)),
+                "ablation_class_accuracy": (np.float32, (filters, CLASSES)),
+                "ablation_pair_accuracy": (np.float32, (filters, CLASSES, CLASSES)),
+            }.items()
+        }
+    return contents
 
 
 def _checked(
-    arrays: Mapping[str, NDArray[np.float32]], name: str, shape: tuple[int | None, int]
-) -> NDArray[np.float32]:
-    """Return a finite float32 array of that shape (None: any length), read-only, or ValueError."""
+    arrays: Mapping[str, NDArray[Any]], name: str, dtype: type, shape: Shape
+) -> NDArray[Any]:
+    """Return a finite array of that type and shape, read-only, or ValueError."""
     if name not in arrays:
         raise ValueError(f"{name} is missing")
     array = arrays[name]
-    fits = array.ndim == 2 and array.shape[1] == shape[1] and shape[0] in (None, len(array))
-    if array.dtype != np.float32 or not fits or not np.isfinite(array).all():
+    if array.dtype != dtype or array.shape != shape or not np.isfinite(array).all():
         raise ValueError(f"{name} is not an array of {shape} finite numbers")
     return _read_only(array)
 
 
-def _read_only(array: NDArray[np.float32]) -> NDArray[np.float32]:
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     array.flags.writeable = False
     return array
+
+
+def compute(
+    network: Network,
+    split: Split,
+    progress: Progress | None = None,
+    epochs: Sequence[Network] = (),
+) -> Insights:
+    """Run the network over a split, a few images at a time.
+
+    Args:
+        network: One that takes 28×28 images and tells `CLASS_NAMES` apart.
+        split: Images in which each class occurs twice or more.
+        progress: Called now and then.
+        epochs: The network as it was at each of its checkpoints.
+
+    Raises:
+        ValueError: A class has no two images, or the network's output is not one number a class.
+    """
+    images, labels = split.images, split.labels
+    counts = np.bincount(labels, minlength=CLASSES)
+    if counts.min() < 2:
+        raise ValueError(f"there are no two images of {CLASS_NAMES[int(counts.argmin())]}")
+    last = network.layers[-1]
+    if last.output_shape != (CLASSES,):
+        raise ValueError(f"the network's output is {last.output_shape}, not {CLASSES} classes")
+
+    def say(share: float, words: str) -> None:
+        if progress:
+            progress(share, f"insights: {words}")
+
+    responses = {
+        layer.name: np.empty((len(images), layer.output_shape[-1]))
+        for layer in network.spatial_layers
+    }
+    studies = {layer.name: _FilterStudy(network, layer, labels) for layer in convolutions(network)}
+    whole = Tally(1)
+    probabilities = np.empty((len(images), CLASSES), np.float32)
+    weighted = [layer for layer in network.layers if layer.weights]
+    hidden = []
+    # Matrices of a few images are too small for two BLAS threads: they cost more than they bring.
+    with threadpool_limits(limits=1, user_api="blas"):
+        for start in range(0, len(images), _BATCH_SIZE):
+            part = slice(start, start + _BATCH_SIZE)
+            x = to_input(images[part])
+            for layer in network.layers:
+                if layer is weighted[-1]:
+                    hidden.append(x.reshape(len(x), -1))
+                if layer is last:
+                    whole.add(last.pre_activation(x)[np.newaxis], labels[part])
+                x = layer(x)
+                if layer.name in responses:
+                    responses[layer.name][part] = x.mean(axis=(1, 2), dtype=np.float64)
+                if layer.name in studies:
+                    studies[layer.name].add(part, x)
+            probabilities[part] = x
+            done = min(part.stop, len(images))
+            say(_PASS * done / len(images), f"{done:,} of {len(images):,} images")
+
+    filters = {}
+    for name, study in studies.items():
+        say(_PASS, f"which classes the filters of {name} tell apart")
+        filters[name] = study.result(responses[name])
+    features = np.concatenate(hidden)
+
+    def placed(share: float) -> None:
+        say(_SEPARATED + (_PLACED - _SEPARATED) * share, "a map of the images")
+
+    embedding = _embedding(features, placed)
+    epoch_accuracy = np.empty(len(epochs))
+    for position, epoch in enumerate(epochs):
+        say(_PLACED + (1 - _PLACED) * position / len(epochs), "accuracy of the checkpoints")
+        predictions = epoch.predict(to_input(images)).argmax(axis=1)
+        epoch_accuracy[position] = np.mean(predictions == labels)
+    say(1.0, "done")
+
+    return Insights(
+        class_means={
+            name: _stored(_class_means(means, labels)) for name, means in responses.items()
+        },
+        filters=filters,
+        probabilities=_stored(probabilities),
+        pair_accuracy=_stored(whole.pair_accuracy[0]),
+        components=_stored(statistics.principal_components(features)),
+        embedding=_stored(embedding),
+        epoch_accuracy=_stored(epoch_accuracy),
+    )
+
+
+# Where the bar stands after each stage.
+_PASS, _SEPARATED, _PLACED = 0.30, 0.33, 0.60
+
+
+class _FilterStudy:
+    """Collects what is known of one convolution's filters, some images at a time."""
+
+    def __init__(self, network: Network, layer: Layer, labels: NDArray[np.uint8]) -> None:
+        """Start with no image; `labels` (n,) are those of all images to come."""
+        height, width, filters = layer.output_shape
+        self._labels = labels
+        self._width = width
+        self._each_off = EachFilterOff(network, layer)
+        self._tally = Tally(filters)
+        self._peaks = np.empty((len(labels), filters), np.float32)
+        self._cells = np.empty((len(labels), filters), np.intp)
+        self._maps = np.zeros((CLASSES, height, width, filters))
+        self._products = np.zeros((filters, filters))
+
+    def add(self, part: slice, output: Array) -> None:
+        """Take in the layer's output (n, h, w, filters) for a part of the images."""
+        labels = self._labels[part]
+        cells = output.reshape(len(output), -1, output.shape[-1])
+        self._cells[part] = cells.argmax(axis=1)
+        self._peaks[part] = cells.max(axis=1)
+        for label in np.unique(labels):
+            self._maps[label] += output[labels == label].sum(axis=0)
+        flat = output.reshape(-1, output.shape[-1])
+        self._products += flat.T @ flat
+        self._tally.add(np.stack(list(self._each_off.logits(output))), labels)
+
+    def result(self, responses: NDArray[np.float64]) -> FilterInsights:
+        """What is known after all images, with the mean responses (n, filters) to them."""
+        top = (-self._peaks).argsort(axis=0, kind="stable")[:TOP].T
+        of_filter = np.arange(len(top))[:, np.newaxis]
+        counts = np.bincount(self._labels, minlength=CLASSES)[:, np.newaxis, np.newaxis, np.newaxis]
+        auc, auc_error = _separations(responses, self._labels)
+        return FilterInsights(
+            top_images=_stored(top, np.int32),
+            top_values=_stored(self._peaks[top, of_filter]),
+            top_positions=_stored(
+                np.stack(np.divmod(self._cells[top, of_filter], self._width), axis=-1), np.int16
+            ),
+            response_quantiles=_stored(_class_quantiles(responses, self._labels)),
+            class_maps=_stored(self._maps / counts, np.float16),
+            correlations=_stored(self._correlations()),
+            auc=_stored(auc),
+            auc_error=_stored(auc_error),
+            ablation_accuracy=_stored(self._tally.accuracy),
+            ablation_class_accuracy=_stored(self._tally.class_accuracy),
+            ablation_pair_accuracy=_stored(self._tally.pair_accuracy),
+        )
+
+    def _correlations(self) -> NDArray[np.float64]:
+        cells = len(self._labels) * self._maps[0, :, :, 0].size
+        means = self._maps.sum(axis=(0, 1, 2)) / cells
+        covariances = self._products / cells - np.outer(means, means)
+        deviations = np.sqrt(covariances.diagonal().clip(0))
+        scale = np.outer(deviations, deviations)
+        return np.divide(covariances, scale, out=np.zeros_like(scale), where=scale > _TINY).clip(
+            -1, 1
+        )
+
+
+def _class_means(responses: NDArray[np.float64], labels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The mean of the responses (n, filters) to the images of each class, (10, filters)."""
+    return np.stack([responses[labels == label].mean(axis=0) for label in range(CLASSES)])
+
+
+def _class_quantiles(
+    responses: NDArray[np.float64], labels: NDArray[np.uint8]
+) -> NDArray[np.float64]:
+    """`QUANTILES` of the responses (n, filters) to the images of each class, (filters, 10, 5)."""
+    quantiles = [
+        np.quantile(responses[labels == label], QUANTILES, axis=0) for label in range(CLASSES)
+    ]
+    return np.stack(quantiles).transpose(2, 0, 1)
+
+
+def _separations(
+    responses: NDArray[np.float64], labels: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """AUC and its standard error for each filter and pair of classes, each (filters, 10, 10)."""
+    areas = np.full((responses.shape[1], CLASSES, CLASSES), 0.5)
+    errors = np.zeros_like(areas)
+    of_class = [np.sort(responses[labels == label], axis=0) for label in range(CLASSES)]
+    for first, second in itertools.combinations(range(CLASSES), 2):
+        for index in range(responses.shape[1]):
+            area, error = statistics.auc(of_class[first][:, index], of_class[second][:, index])
+            areas[index, first, second], areas[index, second, first] = area, 1 - area
+            errors[index, first, second] = errors[index, second, first] = error
+    return areas, errors
+
+
+def _embedding(
+    features: NDArray[np.float32], progress: Callable[[float], None]
+) -> NDArray[np.float64]:
+    """Places (n, 2) such that near ones have similar features (t-SNE; van der Maaten, 2008)."""
+    # A library that only this needs: not for the process that serves.
+    from openTSNE import TSNE
+
+    rounds = {"early_exaggeration_iter": 250, "n_iter": 500}
+    done = itertools.count(1)
+
+    def callback(_round: int, _error: float, _places: NDArray[np.float64]) -> None:
+        progress(min(next(done) * _ROUNDS_A_CALL / sum(rounds.values()), 1.0))
+
+    tsne = TSNE(
+        perplexity=min(30, (len(features) - 1) / 3),
+        random_state=0,
+        n_jobs=os.cpu_count() or 1,
+        callbacks=callback,
+        callbacks_every_iters=_ROUNDS_A_CALL,
+        **rounds,
+    )
+    return np.asarray(tsne.fit(features), np.float64)
+
+
+_ROUNDS_A_CALL = 25
+# A filter whose activations vary less than that has the same one everywhere.
+_TINY = 1e-12
+
+
+def _stored(array: NDArray[Any], dtype: type = np.float32) -> NDArray[Any]:
+    return _read_only(array.astype(dtype))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -202,9 +541,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="a model folder, such as assets/models/tutorial")
     folder = ModelFolder(parser.parse_args(arguments).folder.resolve())
     try:
-        network, split = folder.network(), load_split("test")
+        split = load_split("test")
         with ProgressBar() as progress:
-            insights = compute(network, split, progress)
+            insights = folder.measure(split, progress)
         folder.write_insights(insights)
     except KeyboardInterrupt:
         print("Interrupted: nothing was written.", file=sys.stderr)

@@ -26,9 +26,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.insights import Insights
+from core.dataset import Split
+from core.insights import Insights, compute
 from core.keras_file import ModelError
 from core.network import Network
+from core.progress import Progress
 
 MODELS_DIR = Path(__file__).resolve().parents[1] / "assets" / "models"
 
@@ -156,6 +158,20 @@ class ModelFolder:
             return Insights.from_arrays(arrays, network)
         except ValueError as error:
             raise self._damaged(path, str(error)) from error
+
+    def measure(self, split: Split, progress: Progress | None = None) -> Insights:
+        """Compute what `insights` reads, with the accuracy at each checkpoint if there are any.
+
+        Raises:
+            ValueError: The network or the split is not one that insights are made of.
+        """
+        network = self.network()
+        epochs = []
+        if (self.path / CHECKPOINTS_FILE).exists():
+            epochs = [
+                network.with_weights(self.checkpoint(epoch)) for epoch in self.checkpoint_epochs()
+            ]
+        return compute(network, split, progress, epochs)
 
     def write_insights(self, insights: Insights) -> None:
         """Write `insights.npz`, which takes an earlier one's place once it is complete.

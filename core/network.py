@@ -12,13 +12,14 @@ Nothing changes after construction, so any number of threads may share a network
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -31,6 +32,8 @@ __all__ = ["Array", "Field", "Layer", "ModelError", "Network", "Shape", "Slide"]
 # Images at a time, few enough that their feature maps stay in the processor's cache from one layer
 # to the next: with the tutorial's network 8 to 32 take the same time, fewer or more take longer.
 BATCH_SIZE = 8
+
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 MAX_VALUES = 2**25  # that one image may take up in one layer: 128 MiB
 
@@ -141,6 +144,10 @@ class Field:
         right = min(self.left + self.width, width)
         return Field(top, left, max(bottom - top, 0), max(right - left, 0))
 
+    def of(self, image: NDArray[Pixel]) -> NDArray[Pixel]:
+        """What of an image (h, w) lies in a field that was clipped to it."""
+        return image[self.top : self.top + self.height, self.left : self.left + self.width]
+
 
 class Layer:
     """One layer: a function of a batch, with its shapes and weights.
@@ -200,6 +207,12 @@ class Layer:
     def activate(self, z: Array, out: Array | None = None) -> Array:
         """The non-linearity, applied to the pre-activation; overwrites `out` if that is given."""
         return z if self.activation is None else ACTIVATIONS[self.activation](z, out)
+
+    def with_weights(self, weights: Mapping[str, Array]) -> Layer:
+        """The same layer with other weights, of the same names and shapes."""
+        twin = copy.copy(self)
+        twin.weights = weights
+        return twin
 
     def __call__(self, x: Array) -> Array:
         """The layer's output (n, *output_shape) for a batch `x` (n, *input_shape)."""
@@ -372,10 +385,15 @@ class BatchNormalization(Layer):
     ) -> None:
         """Fold the formula into one factor and one summand a channel."""
         super().__init__(name, input_shape, weights=weights)
+        self._epsilon = epsilon
         self._factor = weights.get("gamma", np.float32(1)) / np.sqrt(
             weights["moving_variance"] + np.float32(epsilon)
         )
         self._summand = weights.get("beta", np.float32(0)) - weights["moving_mean"] * self._factor
+
+    def with_weights(self, weights: Mapping[str, Array]) -> Layer:
+        """The same layer with other weights, of the same names and shapes."""
+        return BatchNormalization(self.name, self.input_shape, weights, self._epsilon)
 
     def pre_activation(self, x: Array) -> Array:
         """The normalised values, (n, *output_shape)."""
@@ -477,6 +495,16 @@ class Network:
                 layers.append(_read_layer(config, shape, partial(file.read_weights, config)))
                 shape = layers[-1].output_shape
         return cls(file.input_shape, layers)
+
+    def with_weights(self, weights: Mapping[str, Mapping[str, Array]]) -> Network:
+        """The same network with other weights, by layer and name as in `Layer.weights`."""
+        return Network(
+            self.input_shape,
+            [
+                layer.with_weights(weights[layer.name]) if layer.weights else layer
+                for layer in self.layers
+            ],
+        )
 
     def layer(self, name: str) -> Layer:
         """The layer of that name. Raises KeyError if there is none."""

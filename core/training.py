@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 
 from core import attempts
 from core.dataset import CLASS_NAMES, DatasetError, Split, hold_out, load_split, to_input
-from core.insights import Progress, ProgressBar, compute
 from core.keras_file import ModelError
 from core.model_card import model_card
 from core.model_folder import (
@@ -41,6 +40,7 @@ from core.model_folder import (
     ModelFolder,
 )
 from core.output_folder import OutputError, check_output, staged
+from core.progress import Progress, ProgressBar
 from core.recipe import Recipe
 
 MAX_CHECKPOINTS = 15
@@ -160,7 +160,7 @@ def train(
         _write_history(path / HISTORY_FILE, history)
         np.savez(path / CHECKPOINTS_FILE, allow_pickle=False, **fitted.checkpoints)
         folder = ModelFolder(path)
-        insights = compute(folder.network(), test_split, progress)
+        insights = folder.measure(test_split, progress)
         folder.write_insights(insights)
         card = model_card(
             recipe.name,

@@ -8,7 +8,6 @@ import streamlit as st
 from core import cache, images
 from core.dataset import CLASS_NAMES
 from core.images import PIXELS, Column, Scale, class_label
-from core.keras_file import ModelError
 from ui import controls, figures, frame
 from ui.downloads import downloads
 
@@ -61,15 +60,9 @@ def pair_columns(indices: list[int], filter_index: int) -> list[Column]:
 
 def mean_responses(filter_index: int) -> str:
     """The filter's mean response to both classes over the whole test split, layer by layer."""
-    try:
-        insights = cache.insights(view.model)
-    except ModelError as error:
-        return figures.note(escape(str(error)))
+    insights, problem = frame.measured(view)
     if insights is None:
-        return figures.note(
-            "The mean responses over all test images are not computed yet: "
-            f"<code>{escape(view.model.folder.insights_command)}</code>"
-        )
+        return figures.note(problem)
     rows = []
     for layer in layers:
         if filter_index >= layer.output_shape[2]:

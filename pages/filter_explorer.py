@@ -1,12 +1,17 @@
 """Every feature map of a layer, and one filter of it in detail (rows S9–S13 of the tutorial)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import streamlit as st
 
-from core import images
-from core.images import Scale
+from core import cache, images
+from core.dataset import CLASS_NAMES
+from core.images import PIXELS, Scale
+from core.insights import QUANTILES
 from core.network import Layer
 from ui import controls, figures, frame, microscope
+from ui.contact_sheet import contact_sheet
 from ui.downloads import downloads
 
 frame.start_page()
@@ -14,6 +19,10 @@ view = frame.view()
 
 # The tutorial shows filter 3 alone, filter 33 outlining the bag, and filter 39 as numbers.
 TUTORIAL_FILTERS = (3, 33, 39)
+NO_FILTERS = (
+    "Only a convolution has filters of its own: choose one above to see which of the 10,000 test "
+    "images excite a filter most."
+)
 WHAT_TO_SEE = {
     "conv_layer_1": "The first convolution outlines: most maps are bright along edges of one "
     "direction, or copy the garment or its background. Compare maps: one that reads vertical edges "
@@ -90,32 +99,8 @@ def background_note(layer: Layer, index: int) -> str:
     )
 
 
-@st.fragment
-def explorer() -> None:
-    """All that depends on the filter: only this runs again when it changes."""
-    left, right = st.columns([11, 10])
-    with right:
-        index = controls.filter_index(layer.output_shape[-1])
-    pinned = controls.pinned_unit(layer)
-    with left:
-        microscope.feature_sheet(view, layer, index, pinned, shared)
-    with right:
-        microscope.microscope(layer)
-    if flat:
-        values = maps.ravel()
-        downloads(
-            (
-                "Numbers (CSV)",
-                f"{layer.name}_image{view.index}.csv",
-                lambda: images.numbers_csv(values).encode(),
-            ),
-            (
-                "Numbers (NPY)",
-                f"{layer.name}_image{view.index}.npy",
-                lambda: images.numbers_npy(values),
-            ),
-        )
-        return
+def numbers(index: int) -> None:
+    """The map's values, and the kernel that made them."""
     chosen = maps[:, :, index]
     scale = all_maps if shared else Scale.of(chosen)
     st.html(
@@ -156,6 +141,179 @@ def explorer() -> None:
         ),
         ("Numbers (NPY)", f"{name}_filter{index}.npy", lambda: images.numbers_npy(chosen)),
     )
+
+
+def top_images(index: int) -> None:
+    """The test images that excite a filter most, and how it answers to each class."""
+    if layer.kind != "Conv2D":
+        st.html(figures.note(NO_FILTERS))
+        return
+    insights, problem = frame.measured(view)
+    if insights is None:
+        st.html(figures.note(problem))
+        return
+    test = cache.split("test")
+    found = insights.filters[layer.name]
+    tops = found.top_images[index].tolist()
+    places = found.top_positions[index].tolist()
+    classes = [CLASS_NAMES[test.labels[image]] for image in tops]
+    peaks = found.top_values[index].tolist()
+    captions = [f"{kind} {peak:.3f}" for kind, peak in zip(classes, peaks, strict=True)]
+    fields = [
+        view.network.receptive_field(layer.name, *place).clip(*view.image.shape) for place in places
+    ]
+
+    def pick(image: int) -> None:
+        controls.choose(image=float(image))
+        controls.pin(*places[tops.index(image)])
+
+    st.html(
+        figures.title(f"What excites filter {index} of {layer.name} most", "of 10,000 test images")
+    )
+    if contact_sheet(
+        test.images[tops],
+        tops,
+        [f"{kind}, peak {peak:.3f}" for kind, peak in zip(classes, peaks, strict=True)],
+        view.index,
+        pick,
+        key="top_images",
+        side=92,
+        captions=captions,
+        fields=fields,
+    ):
+        st.rerun()
+    means = insights.class_means[layer.name][:, index]
+    best = int(np.argmax(means))
+    selectivity = insights.selectivity(layer.name)
+    st.html(
+        figures.note(
+            "The nine images with the highest peak, under each its class and the peak (activation, "
+            "no unit). Outlined, and enlarged below: all that the unit with the peak can see. "
+            "Look for what the nine have in common there. Click one to open it, and that unit, in "
+            "the microscope above."
+        )
+        + figures.halves(
+            figures.title("Mean response to the images of each class", "activation")
+            + figures.class_quantiles(
+                found.response_quantiles[index],
+                f"Quantiles of the mean response to each class; highest mean {CLASS_NAMES[best]}",
+            )
+            + figures.note(
+                "Of the 1,000 test images of a class, the box holds the middle half, the line all "
+                "but the lowest and the highest twentieth; the mark and the number are the median. "
+                "A filter that tells a class apart has a box there that the others do not reach."
+            ),
+            figures.title("What that says")
+            + figures.facts(
+                [
+                    ("highest mean response", f"{CLASS_NAMES[best]}, {means[best]:.3f}"),
+                    ("selectivity for it", f"{selectivity[index]:.2f}"),
+                ]
+            )
+            + figures.title(f"In all of {layer.name}")
+            + figures.facts(
+                [
+                    ("dead filters", in_words(np.flatnonzero(found.dead).tolist())),
+                    (
+                        "near-duplicates",
+                        in_words([f"{one} and {other}" for one, other in found.duplicate_pairs]),
+                    ),
+                    ("most selective", in_words(np.argsort(-selectivity)[:5].tolist())),
+                ]
+            )
+            + figures.note(
+                "Selectivity is (best class's mean − mean of the other nine) ÷ their sum: 0 where "
+                "all classes get the same, 1 where only one gets any. A dead filter is 0 "
+                "everywhere on all 10,000 images; near-duplicates correlate above 0.95 there."
+            ),
+        )
+    )
+    name = f"{layer.name}_filter{index}"
+    downloads(
+        (
+            "Top images (PNG)",
+            f"{name}_top.png",
+            lambda: images.rows_figure(
+                [
+                    ("image", list(test.images[tops]), PIXELS),
+                    (
+                        "receptive field",
+                        [
+                            field.of(test.images[top])
+                            for top, field in zip(tops, fields, strict=True)
+                        ],
+                        PIXELS,
+                    ),
+                ],
+                captions,
+                f"What excites filter {index} of {layer.name} most",
+            ),
+        ),
+        (
+            "Top images (CSV)",
+            f"{name}_top.csv",
+            lambda: images.table_csv(
+                ("image", "class", "peak", "row", "column"),
+                [
+                    (top, kind, peak, *place)
+                    for top, kind, peak, place in zip(tops, classes, peaks, places, strict=True)
+                ],
+            ),
+        ),
+        (
+            "Responses (CSV)",
+            f"{name}_responses.csv",
+            lambda: images.table_csv(
+                ("class", *(f"{quantile:.0%} below" for quantile in QUANTILES), "mean"),
+                [
+                    (kind, *quantiles, mean)
+                    for kind, quantiles, mean in zip(
+                        CLASS_NAMES,
+                        found.response_quantiles[index].tolist(),
+                        means.tolist(),
+                        strict=True,
+                    )
+                ],
+            ),
+        ),
+    )
+
+
+def in_words(filters: Sequence[object]) -> str:
+    """Filter numbers, or that there are none."""
+    return ", ".join(map(str, filters)) or "none"
+
+
+PANELS = {"numbers": numbers, "top images": top_images}
+
+
+@st.fragment
+def explorer() -> None:
+    """All that depends on the filter: only this runs again when it changes."""
+    left, right = st.columns([11, 10])
+    with right:
+        index = controls.filter_index(layer.output_shape[-1])
+    pinned = controls.pinned_unit(layer)
+    with left:
+        microscope.feature_sheet(view, layer, index, pinned, shared)
+    with right:
+        microscope.microscope(layer)
+    if flat:
+        values = maps.ravel()
+        downloads(
+            (
+                "Numbers (CSV)",
+                f"{layer.name}_image{view.index}.csv",
+                lambda: images.numbers_csv(values).encode(),
+            ),
+            (
+                "Numbers (NPY)",
+                f"{layer.name}_image{view.index}.npy",
+                lambda: images.numbers_npy(values),
+            ),
+        )
+        return
+    PANELS[controls.panel(list(PANELS))](index)
 
 
 layer = controls.layer(view.network)

@@ -1,31 +1,30 @@
 """The network, how it was trained, and how good it is (rows S5 and S6 of the tutorial)."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from functools import partial
 from html import escape
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
 from core import attempts, cache, images
-from core.attempts import Attempt
+from core.cache import Version
+from core.dataset import CLASS_NAMES
 from core.images import SPLIT_COLOURS, Scale
-from core.insights import Insights
+from core.insights import Insights, calibration_error, doubted_labels
 from core.keras_file import ModelError
-from ui import controls, figures, frame
+from ui import charts, controls, figures, frame
+from ui.contact_sheet import contact_sheet
 from ui.downloads import downloads
 
 frame.start_page()
 view = frame.view()
 
 CHARTS_A_ROW = 3
-POINTS = 20  # a curve of fewer epochs shows each as a point
-GAP = "over-fitting"
-GAP_COLOUR = "#999999"
-VALIDATION_IMAGES = 5_000
+MOST = 48  # images in a sheet
+SURE = 0.9
 
 # What the tutorial prints: the last line of its training, and its `evaluate`.
 TUTORIAL: dict[str, dict[str, float]] = {
@@ -61,14 +60,9 @@ def network_table() -> str:
     )
 
 
-def held_out(history: pd.DataFrame) -> str:
-    """The split that the network did not learn from, "validation" or "test"."""
-    return "validation" if "validation_loss" in history else "test"
-
-
 def gap(history: pd.DataFrame) -> str:
     """How far the network over-fits in the last epoch, in words."""
-    last, split = history.iloc[-1], held_out(history)
+    last, split = history.iloc[-1], charts.held_out(history)
     points = 100 * (last["train_accuracy"] - last[f"{split}_accuracy"])
     loss = last[f"{split}_loss"] - last["train_loss"]
     return (
@@ -77,138 +71,82 @@ def gap(history: pd.DataFrame) -> str:
     )
 
 
-def curves(history: pd.DataFrame, measure: str, domain: tuple[float, float]) -> dict[str, Any]:
-    """Vega-Lite chart of "loss" or "accuracy" by epoch: a line a split and the gap between them,
-    with the epoch ruled where the loss on held-out images is lowest."""
-    splits = ["train", held_out(history)]
-    best = int(history["epoch"].iloc[int(history[f"{splits[1]}_loss"].argmin())])
-    values = [
-        {"epoch": int(row["epoch"])} | {split: float(row[f"{split}_{measure}"]) for split in splits}
-        for _, row in history.iterrows()
-    ]
-    x = {
-        "field": "epoch",
-        "type": "quantitative",
-        "scale": {"zero": False, "nice": False, "padding": 6},
-        "axis": {"tickMinStep": 1, "format": "d"},
-    }
-    y = {"type": "quantitative", "scale": {"domain": domain}, "title": measure}
-    # Where the network does better on images that it has not seen, there is no over-fitting.
-    better = f"{'max' if measure == 'accuracy' else 'min'}(datum.train, datum.{splits[1]})"
-    colours = [*(SPLIT_COLOURS[split] for split in splits), GAP_COLOUR]
-    colour = {
-        "scale": {"domain": [*splits, GAP], "range": colours},
-        "legend": {"orient": "top", "title": None, "symbolType": "square", "symbolOpacity": 1}
-        if measure == "accuracy"
-        else None,
-    }
-    return {
-        "data": {"values": values},
-        "layer": [
-            {
-                "transform": [{"calculate": better, "as": "better"}],
-                "mark": {"type": "area", "opacity": 0.35, "clip": True},
-                "encoding": {
-                    "x": x,
-                    "y": y | {"field": "better"},
-                    "y2": {"field": splits[1]},
-                    "color": {"datum": GAP} | colour,
-                },
-            },
-            {
-                "transform": [{"filter": f"datum.epoch == {best}"}],
-                "mark": {"type": "rule", "strokeDash": [4, 3], "color": "#888"},
-                "encoding": {"x": x},
-            },
-            {
-                "transform": [{"fold": splits, "as": ["split", measure]}],
-                "mark": {
-                    "type": "line",
-                    "point": len(values) < POINTS,
-                    "tooltip": True,
-                    "clip": True,
-                },
-                "encoding": {
-                    "x": x,
-                    "y": y | {"field": measure},
-                    "color": {"field": "split"} | colour,
-                },
-            },
-        ],
-    }
+def open_in_explorer(
+    key: str, title: str, found: npt.NDArray[np.intp], words: Callable[[int], str]
+) -> None:
+    """The first test images of those found, with a few words each; a click on one opens it in the
+    filter explorer."""
+    test = cache.split("test")
+    shown = found[:MOST].tolist()
+    captions = [words(image) for image in shown]
+    names = [CLASS_NAMES[label] for label in test.labels[shown]]
+    st.html(figures.title(title, f"{len(shown)} of {len(found)} images"))
+    if contact_sheet(
+        test.images[shown],
+        shown,
+        [f"{name}, {caption}" for name, caption in zip(names, captions, strict=True)],
+        view.index,
+        lambda image: controls.choose(image=float(image)),
+        key=key,
+        captions=captions,
+    ):
+        st.switch_page("pages/filter_explorer.py")
 
 
-def domain(histories: Iterable[pd.DataFrame], measure: str) -> tuple[float, float]:
-    """Bounds of the axis that all charts share. What the first epochs have beyond them is cut off:
-    they are so much worse that the later ones would lie on each other."""
-    splits = [(history, split) for history in histories for split in ("train", held_out(history))]
-    figures = [history[f"{split}_{measure}"] for history, split in splits]
-    last = [float(figure.iloc[-1]) for figure in figures]
-    if measure == "accuracy":
-        return max(min(last) - 0.08, 0.0), min(max(map(max, figures)) + 0.01, 1.0)
-    return max(min(map(min, figures)) - 0.02, 0.0), 1.6 * max(last)
-
-
-def attempts_chart(attempts: Sequence[Attempt]) -> dict[str, Any]:
-    """Vega-Lite chart of each attempt's validation accuracy in percent, with its standard error."""
-    values = []
-    for number, attempt in enumerate(attempts):
-        accuracy = attempt.validation_accuracy
-        error = math.sqrt(accuracy * (1 - accuracy) / VALIDATION_IMAGES)
-        values.append(
-            {
-                "attempt": f"{number}  {attempt.change}",
-                "accuracy": 100 * accuracy,
-                "low": 100 * (accuracy - error),
-                "high": 100 * (accuracy + error),
-                "loss": attempt.validation_loss,
-                "epochs": attempt.epochs,
-                "settings": attempt.settings,
-                "in tuned": "kept" if attempt.kept else "not kept",
-            }
+@st.fragment
+def mistakes(insights: Insights, labels: npt.NDArray[np.uint8]) -> None:
+    """The confusion matrix, and the images of one of its cells."""
+    left, right = st.columns([6, 5], gap="medium")
+    counts = insights.confusion(labels)
+    with left:
+        with st.container(horizontal=True):
+            true, predicted = controls.confusion_cell()
+            shares = controls.cells_as_shares()
+        st.vega_lite_chart(
+            charts.confusion(counts, (true, predicted), shares),
+            key="confusion",
+            on_select=pick_cell,
+            height=440,
+            alt="Confusion matrix of the ten classes",
         )
-    y = {
-        "field": "attempt",
-        "type": "nominal",
-        "sort": None,
-        "axis": {"title": None, "labelLimit": 420},
-    }
-    x = {
-        "type": "quantitative",
-        "scale": {"zero": False, "nice": False, "padding": 12},
-        "axis": {"tickCount": 10},
-        "title": "validation accuracy (%)",
-    }
-    kept = ["kept", "not kept"]
-    return {
-        "data": {"values": values},
-        "encoding": {"y": y},
-        "layer": [
-            {
-                "mark": {"type": "rule", "color": "#888", "strokeWidth": 2},
-                "encoding": {"x": x | {"field": "low"}, "x2": {"field": "high"}},
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
-                "encoding": {
-                    "x": x | {"field": "accuracy"},
-                    "color": {
-                        "field": "in tuned",
-                        "scale": {"domain": kept, "range": ["#0072b2", "#d55e00"]},
-                        "legend": {"orient": "top", "title": None},
-                    },
-                    "shape": {
-                        "field": "in tuned",
-                        "scale": {"domain": kept, "range": ["circle", "cross"]},
-                    },
-                    "tooltip": [
-                        {"field": name, "type": "nominal"}
-                        for name in ("attempt", "settings", "epochs", "accuracy", "loss")
-                    ],
-                },
-            },
-        ],
-    }
+        st.html(
+            figures.note(
+                "Each row is the 1,000 test images of a class, each column what the network takes "
+                "them for; on the diagonal it is right. Colour is the number of mistakes in a "
+                "cell. Click a cell, or choose its classes above."
+            )
+        )
+    with right:
+        images = insights.taken_for(labels, true, predicted)
+        verb = "taken for" if true != predicted else "recognized as"
+        open_in_explorer(
+            "mistakes",
+            f"{CLASS_NAMES[true]} {verb} {CLASS_NAMES[predicted]}",
+            images,
+            lambda image: f"{insights.confidences[image]:.0%}",
+        )
+        st.html(
+            figures.note(
+                "Below each image the probability of the wrong class, the surest first."
+                if true != predicted
+                else "Below each image the probability of the class, the surest first."
+            )
+            + figures.note("Click one to see in the explorer what the filters make of it.")
+        )
+
+
+def pick_cell() -> None:
+    """Takes over the classes of the cell that was clicked."""
+    for cell in st.session_state["confusion"].selection.get("cell", []):
+        controls.choose(true=cell["true"], predicted=cell["predicted"])
+
+
+def cached_insights(model: Version) -> Insights | None:
+    """What is known of a model; None where that is missing or damaged, which its own page says."""
+    try:
+        return cache.insights(model)
+    except ModelError:
+        return None
 
 
 def history_csv(history: pd.DataFrame) -> bytes:
@@ -236,7 +174,7 @@ def results_table(history: pd.DataFrame | None, insights: Insights | None) -> st
         if any(f"{split}_{measure}" in values for values in columns.values())
     )
     head = "<th>".join(("", "this model", "tutorial, its table", "tutorial, its evaluate"))
-    validated = history is not None and held_out(history) == "validation"
+    validated = history is not None and charts.held_out(history) == "validation"
     return (
         figures.title("After the last epoch")
         + f'<table class="numbers roomy"><tr><th>{head}{rows}</table>'
@@ -277,7 +215,9 @@ for problem in problems:
     st.warning(problem)
 bounds = {}
 if histories:
-    bounds = {measure: domain(histories.values(), measure) for measure in ("accuracy", "loss")}
+    bounds = {
+        measure: charts.domain(histories.values(), measure) for measure in ("accuracy", "loss")
+    }
 names = list(histories)
 across = min(len(names), CHARTS_A_ROW)
 for start in range(0, len(names), CHARTS_A_ROW):
@@ -289,7 +229,7 @@ for start in range(0, len(names), CHARTS_A_ROW):
             st.html(figures.title(name, f"{len(history)} epochs"))
             for measure, axis in bounds.items():
                 st.vega_lite_chart(
-                    curves(history, measure, axis),
+                    charts.curves(history, measure, axis),
                     height=270 if measure == "accuracy" else 230,
                     alt=f"Line chart of {measure} by epoch for {name}. {over_fitting}",
                 )
@@ -313,7 +253,7 @@ except ModelError as error:
 else:
     st.subheader("What each change brought", anchor=False)
     st.vega_lite_chart(
-        attempts_chart(tried),
+        charts.attempts(tried),
         height=32 * len(tried) + 110,
         alt="Chart of the validation accuracy of each attempt: "
         + ", ".join(f"{row.change} {row.validation_accuracy:.2%}" for row in tried),
@@ -334,28 +274,65 @@ else:
 
 st.subheader(f"How good {view.model.folder.name} is", anchor=False)
 left, right = st.columns(2, gap="medium")
-insights = None
+insights, problem = frame.measured(view)
 with right:
-    try:
-        insights = cache.insights(view.model)
-    except ModelError as error:
-        st.warning(str(error))
+    if insights is None:
+        st.html(figures.note(problem))
     else:
-        if insights is None:
-            command = view.model.folder.insights_command
-            st.info(f"The accuracy of each class is not computed yet: `{command}`")
-        else:
-            labels = cache.split("test").labels
-            accuracies = insights.class_accuracy(labels)
-            st.html(
-                figures.title(
-                    "Test accuracy of each class", f"{insights.accuracy(labels):.2%} in all"
-                )
-                + figures.class_bars(accuracies, "Bars of the test accuracy of each class")
-                + figures.note("Share of the 1,000 test images of a class that it gets right.")
-            )
+        labels = cache.split("test").labels
+        accuracies = insights.class_accuracy(labels)
+        st.html(
+            figures.title("Test accuracy of each class", f"{insights.accuracy(labels):.2%} in all")
+            + figures.class_bars(accuracies, "Bars of the test accuracy of each class")
+            + figures.note("Share of the 1,000 test images of a class that it gets right.")
+        )
 with left:
     st.html(results_table(histories.get(view.model.folder.name), insights))
+
+if insights is not None:
+    labels = cache.split("test").labels
+    st.subheader(f"Where {view.model.folder.name} errs", anchor=False)
+    mistakes(insights, labels)
+
+    left, right = st.columns(2, gap="medium")
+    with left:
+        bins = insights.calibration(labels)
+        st.html(
+            figures.title(
+                "Does it know how sure to be?", f"calibration error {calibration_error(bins):.1%}"
+            )
+        )
+        st.vega_lite_chart(
+            charts.calibration(bins),
+            height=330,
+            alt="Accuracy against confidence: "
+            + ", ".join(f"{each.confidence:.0%} sure, {each.accuracy:.0%} right" for each in bins),
+        )
+        st.html(
+            figures.note(
+                "Test images by the probability of the predicted class, in steps of 0.1; beside "
+                "each point their number, the line is a 95 % Wilson interval. On the dashed line "
+                "the network is right as often as it claims; below it is too sure of itself. The "
+                "calibration error is the mean distance from that line over all images."
+            )
+        )
+    with right:
+        sure = [measured for model in models.values() if (measured := cached_insights(model))]
+        doubted = doubted_labels(sure, labels, SURE)
+        predictions = insights.predictions
+        open_in_explorer(
+            "doubted",
+            "Labels that look wrong",
+            doubted,
+            lambda image: f"{labels[image]} → {predictions[image]}",
+        )
+        st.html(
+            figures.note(
+                f"Each model here ({len(sure)}) gives the same other class at least {SURE:.0%}. "
+                "Below each image the number of its label, and of what they say instead. Some "
+                "labels are wrong, others are right and the image is odd: look, and decide."
+            )
+        )
 
 first = next((layer for layer in view.network.layers if layer.kind == "Conv2D"), None)
 if first is not None:

@@ -1,22 +1,45 @@
 // Draws `data.numbers.length` images out of one picture, `data.columns` in a row of it.
 export default function ({ data, parentElement, setTriggerValue }) {
-  const share = (position, count) => (count === 1 ? 0 : (100 * position) / (count - 1));
-  const rows = Math.ceil(data.numbers.length / data.columns);
-  const buttons = data.numbers.map((number, index) => {
+  const { columns, fields, numbers } = data;
+  const [height, width] = data.size;
+  const rows = Math.ceil(numbers.length / columns);
+
+  // A rectangle of image `index`, in its pixels, as an element that shows just that.
+  const part = (index, { top, left, height: tall, width: wide }) => {
     const picture = document.createElement("i");
+    const share = (offset, whole, seen) => (whole === seen ? 0 : (100 * offset) / (whole - seen));
+    const x = share((index % columns) * width + left, columns * width, wide);
+    const y = share(Math.floor(index / columns) * height + top, rows * height, tall);
     picture.style.backgroundImage = `url(${data.sheet})`;
-    picture.style.backgroundSize = `${100 * data.columns}% ${100 * rows}%`;
-    const x = share(index % data.columns, data.columns);
-    const y = share(Math.floor(index / data.columns), rows);
+    picture.style.backgroundSize =
+      `${(100 * columns * width) / wide}% ${(100 * rows * height) / tall}%`;
     picture.style.backgroundPosition = `${x}% ${y}%`;
+    return picture;
+  };
+
+  const buttons = numbers.map((number, index) => {
+    const picture = part(index, { top: 0, left: 0, height, width });
     const button = document.createElement("button");
     button.type = "button";
     button.setAttribute("aria-label", `image ${number}, ${data.names[index]}`);
     button.setAttribute("aria-pressed", String(number === data.chosen));
     button.title = data.names[index];
-    button.append(picture, String(number));
+    button.append(picture);
+    if (fields[index]) {
+      const { top, left, height: tall, width: wide } = fields[index];
+      const outline = document.createElement("b");
+      outline.style.top = `${(100 * top) / height}%`;
+      outline.style.left = `${(100 * left) / width}%`;
+      outline.style.height = `${(100 * tall) / height}%`;
+      outline.style.width = `${(100 * wide) / width}%`;
+      picture.append(outline);
+      button.append(part(index, fields[index]));
+    }
+    button.append(data.captions[index]);
     button.onclick = () => setTriggerValue("picked", number);
     return button;
   });
-  parentElement.querySelector(".contact-sheet").replaceChildren(...buttons);
+  const root = parentElement.querySelector(".contact-sheet");
+  root.style.setProperty("--size", `${data.side}px`);
+  root.replaceChildren(...buttons);
 }

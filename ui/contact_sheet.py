@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from core.images import PIXELS, sheet_uri
+from core.network import Field
 
 COLUMNS = 16
 
@@ -29,10 +31,24 @@ def contact_sheet(
     chosen: int | None,
     on_pick: Callable[[int], None],
     key: str,
-) -> None:
-    """Shows images (n, 28, 28) with their numbers; a click or Enter on one calls `on_pick`.
+    *,
+    side: int = 56,
+    captions: Sequence[str] | None = None,
+    fields: Sequence[Field] | None = None,
+) -> bool:
+    """Shows images (n, 28, 28); a click or Enter on one calls `on_pick` with its number.
 
-    `names` says what each image is, `chosen` is the number of the one to outline.
+    Args:
+        images: what is shown, with their `numbers` and, in words, what each is (`names`).
+        chosen: the number of the one to outline.
+        on_pick: a callback, so it runs before the page does.
+        key: the component's.
+        side: of an image, in CSS pixels.
+        captions: what stands under each image, its number by default.
+        fields: a rectangle of each image to outline, and to show enlarged below it.
+
+    Returns:
+        Whether one was picked just now: in a fragment, the time to run the rest of the page.
     """
 
     def picked() -> None:
@@ -41,14 +57,19 @@ def contact_sheet(
         if number in numbers:
             on_pick(number)
 
-    _component(
+    result = _component(
         data={
             "sheet": sheet_uri(np.moveaxis(images, 0, 2), COLUMNS, PIXELS),
             "columns": COLUMNS,
+            "size": images.shape[1:],
+            "side": side,
             "numbers": list(numbers),
             "names": list(names),
+            "captions": [str(caption) for caption in captions or numbers],
+            "fields": [asdict(field) for field in fields or ()],
             "chosen": chosen,
         },
         key=key,
         on_picked_change=picked,
     )
+    return result.picked is not None

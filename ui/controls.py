@@ -181,6 +181,20 @@ def shared_scale() -> bool:
     return choice == "shared"
 
 
+def panel(panels: Sequence[str]) -> str:
+    """What is shown of the chosen filter below its map; the first panel by default."""
+    choice = st.segmented_control(
+        "Panel",
+        panels,
+        default=panels[0],
+        required=True,
+        key="panel",
+        label_visibility="collapsed",
+        **_BOUND,
+    )
+    return choice or panels[0]
+
+
 def class_pair() -> tuple[int, int]:
     """The two classes that are compared, as labels 0–9."""
     # A selectbox keeps what it displays in the URL, "2 Pullover". A link may also say just "2",
@@ -208,6 +222,28 @@ def class_pair() -> tuple[int, int]:
         )
     )
     return first, second
+
+
+def confusion_cell() -> tuple[int, int]:
+    """Whose images are shown: the true class and the predicted one, as labels 0–9."""
+    true, predicted = (
+        CLASS_NAMES.index(
+            st.selectbox(title, CLASS_NAMES, index=CLASS_NAMES.index(default), key=key, **_BOUND)
+        )
+        for title, key, default in (
+            ("True class", "true", "Shirt"),
+            ("Predicted class", "predicted", "T-shirt/top"),
+        )
+    )
+    return true, predicted
+
+
+def cells_as_shares() -> bool:
+    """Whether the confusion matrix shows shares of the true class; by default, counts."""
+    choice = st.segmented_control(
+        "Cells", ["counts", "shares"], default="counts", required=True, key="cells", **_BOUND
+    )
+    return choice == "shares"
 
 
 def picked_images(key: str, label: int, labels: npt.NDArray[np.uint8]) -> list[int]:

@@ -171,6 +171,22 @@ def paired_bars(rows: Sequence[tuple[str, Sequence[float]]], names: tuple[str, s
     )
 
 
+def class_quantiles(quantiles: FloatArray, alt: str) -> str:
+    """Five quantiles of each class (10, 5) as a line from the first to the last, a box from the
+    second to the fourth and a mark at the third, whose value stands beside it."""
+    largest = float(quantiles.max(initial=0.0)) or 1.0
+    rows = []
+    for name, values in zip(CLASS_NAMES, quantiles.tolist(), strict=True):
+        first, low, middle, high, last = (f"{max(value, 0) / largest:.1%}" for value in values)
+        rows.append(
+            f'<span>{escape(name)}</span><span class="box">'
+            f'<i style="left:{first};right:calc(100% - {last})"></i>'
+            f'<b style="left:{low};right:calc(100% - {high})"></b>'
+            f'<u style="left:{middle}"></u></span><span>{number(values[2])}</span>'
+        )
+    return f'<div class="bars" role="img" aria-label="{escape(alt)}">{"".join(rows)}</div>'
+
+
 def link(target: str, words: str) -> str:
     """A link to a relative address from `controls.address`."""
     return f'<a href="{target}" target="_self">{words}</a>'
@@ -190,6 +206,11 @@ def note(text: str) -> str:
 def row(*pieces: str) -> str:
     """Pieces beside each other, wrapped where the page is narrow; the last takes what is left."""
     return f'<div class="row">{"".join(f"<div>{piece}</div>" for piece in pieces)}</div>'
+
+
+def halves(*pieces: str) -> str:
+    """Pieces of equal width beside each other, below each other where the page is narrow."""
+    return f'<div class="row halves">{"".join(f"<div>{piece}</div>" for piece in pieces)}</div>'
 
 
 def shape(dimensions: tuple[int, ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextvars import ContextVar
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from core import cache
 from core.cache import Version
 from core.dataset import CLASS_NAMES, DatasetError
 from core.images import PIXELS
+from core.insights import Insights
 from core.keras_file import ModelError
 from core.model_folder import ModelFolder
 from core.network import Network
@@ -117,6 +119,18 @@ def view(with_maps: bool = False) -> View:
         st.info(f"The model {frame.view.model.folder.name} has no layer with feature maps.")
         st.stop()
     return frame.view
+
+
+def measured(view: View) -> tuple[Insights | None, str]:
+    """What was measured over the test split; where it is not there, None and HTML that says why."""
+    try:
+        insights = cache.insights(view.model)
+    except ModelError as error:
+        return None, escape(str(error))
+    if insights is None:
+        command = f"<code>{escape(view.model.folder.insights_command)}</code>"
+        return None, f"This needs all 10,000 test images, which were not run yet: {command}"
+    return insights, ""
 
 
 def _sidebar() -> _Frame:

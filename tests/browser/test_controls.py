@@ -81,3 +81,17 @@ def test_the_ways_to_another_image(server: Server, visit: Visit) -> None:
     number = re.search(r"\d+", picture.get_attribute("alt") or "")
     assert number
     expect_everywhere(int(number[0]))
+
+
+def test_from_a_mistake_to_the_explorer(server: Server, visit: Visit) -> None:
+    page = visit(f"{server.url}/model_training?model=tutorial&cells=shares")
+    cell = page.locator('path[aria-label*="true class: Ankle boot; predicted class: Sneaker"]')
+    cell.first.click()
+    app.assert_parameters(page, true="Ankle", predicted="Sneaker")
+    expect(app.main(page).get_by_text("Ankle boot taken for Sneaker")).to_be_visible()
+    first = page.get_by_role("button", name=re.compile(r"^image \d+, Ankle boot, \d+%")).first
+    number = re.search(r"\d+", first.get_attribute("aria-label") or "")
+    assert number
+    first.click()
+    expect(page).to_have_url(re.compile("/filter_explorer"))
+    app.assert_image(page, f"test image {number[0]}, Ankle boot")

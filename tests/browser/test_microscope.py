@@ -449,3 +449,21 @@ def assert_channel(page: Page, name: str) -> None:
     """Waits until the microscope shows what this map of pool_layer_2 takes away."""
     expect(page.locator(".subtitle")).to_contain_text(f"{name} brings -")
     expect(page.locator(".pictures figcaption").nth(1)).to_contain_text(f"{name} of pool_layer_2: ")
+
+
+def test_a_top_image_opens_with_its_unit(server: Server, visit: Visit) -> None:
+    page = visit(
+        f"{server.url}/filter_explorer?model=tutorial&layer=conv_layer_3&filter=7&panel=top+images"
+    )
+    insights = cache.insights(cache.models()["tutorial"])
+    assert insights
+    found = insights.filters["conv_layer_3"]
+    image, (row, col) = int(found.top_images[7, 2]), found.top_positions[7, 2].tolist()
+    page.get_by_role("button", name=f"image {image}, ").click()
+    app.assert_parameters(page, image=image, row=row, col=col, filter=7)
+    label = dataset.CLASS_NAMES[dataset.load_split("test").labels[image]]
+    app.assert_image(page, f"test image {image}, {label}")
+    page.mouse.move(5, 5)
+    assert_title(page, f"conv_layer_3, filter 7, row {row}, column {col}")
+    value = float(found.top_values[7, 2])
+    expect(page.locator(".equation")).to_contain_text(f"{value:.4f}")

@@ -2,14 +2,14 @@ import io
 import pickle
 import shutil
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from core import model_folder
-from core.dataset import load_split
-from core.insights import Insights
+from core.dataset import Split, load_split
 from core.model_folder import MODELS_DIR, ModelError, ModelFolder, find
 
 TUTORIAL = ModelFolder(MODELS_DIR / "tutorial")
@@ -267,14 +267,13 @@ class TestArchives:
             self.assert_refused(folder, content[:length])
 
 
+@pytest.mark.usefixtures("quick_embedding")
 class TestInsights:
     @pytest.fixture
     def insights(self, folder):
-        means = {
-            layer.name: np.zeros((10, layer.output_shape[-1]), np.float32)
-            for layer in folder.network().spatial_layers
-        }
-        return Insights(means, np.full((20, 10), 0.1, np.float32))
+        """Of a split with two images of each class, which is much the same for every network."""
+        images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+        return folder.measure(Split(images, np.arange(20, dtype=np.uint8) % 10))
 
     def test_none_where_there_are_none(self, folder):
         assert folder.insights() is None
@@ -287,6 +286,7 @@ class TestInsights:
         np.testing.assert_array_equal(read.probabilities, insights.probabilities)
         assert list(read.class_means) == list(insights.class_means)
         assert not read.probabilities.flags.writeable
+        assert len(read.epoch_accuracy) == len(folder.checkpoint_epochs())
 
     def test_of_another_model(self, folder, insights):
         folder.write_insights(insights)
@@ -296,7 +296,7 @@ class TestInsights:
             folder.insights()
 
     def test_of_another_network(self, folder, insights):
-        folder.write_insights(Insights({}, insights.probabilities))
+        folder.write_insights(replace(insights, class_means={}))
         with pytest.raises(ModelError, match=r"class_means/conv_layer_1 is missing"):
             folder.insights()
 

@@ -21,7 +21,10 @@ from core.training import RECIPES, TEACHER, TrainingError, train
 pytest.importorskip("tensorflow", reason="only training needs TensorFlow")
 
 # Keras 3.15 has TensorFlow's variables converted in a way that NumPy 2 would like to change.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.usefixtures("quick_embedding"),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = dataclasses.replace(RECIPES["tutorial"], epochs=2)

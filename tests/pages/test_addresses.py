@@ -70,6 +70,7 @@ PARAMETERS = (
     "layer",
     "filter",
     "scale",
+    "panel",
     "row",
     "col",
     "class_a",
@@ -81,6 +82,9 @@ PARAMETERS = (
     "class",
     "page",
     "train_image",
+    "true",
+    "predicted",
+    "cells",
 )
 
 
@@ -91,6 +95,7 @@ def random_address(rng: random.Random) -> dict[str, Any]:
         "layer": rng.choice(LAYERS),
         "filter": rng.randrange(64),
         "scale": rng.choice(("map", "shared")),
+        "panel": rng.choice(("numbers", "top images")),
         "row": rng.randrange(26),
         "col": rng.randrange(26),
         "class_a": rng.randrange(10),
@@ -98,6 +103,9 @@ def random_address(rng: random.Random) -> dict[str, Any]:
         "examples": rng.randint(2, 5),
         "class": rng.choice(("all", *CLASS_NAMES)),
         "page": rng.randint(1, 13),
+        "true": rng.choice(CLASS_NAMES),
+        "predicted": rng.choice(CLASS_NAMES),
+        "cells": rng.choice(("counts", "shares")),
     }
     return {name: value for name, value in values.items() if rng.random() < 0.7}
 
@@ -114,7 +122,10 @@ def test_random_addresses_show_the_view_they_ask_for(open_page: Open, page: str)
         assert f"Label: {test.labels[index]} {CLASS_NAMES[test.labels[index]]}" in text(app)
         if page == "filter_explorer":
             layer, chosen = address.get("layer", LAYERS[0]), address.get("filter", 0)
-            assert f"Map {chosen} of {layer}" in text(app)
+            if address.get("panel", "numbers") == "numbers":
+                assert f"Map {chosen} of {layer}" in text(app)
+            elif layer.startswith("conv"):
+                assert f"What excites filter {chosen} of {layer}" in text(app)
             assert f"test image {index}, {CLASS_NAMES[test.labels[index]]}" in text(app)
         if page == "class_comparison":
             pair = address.get("class_a", 0), address.get("class_b", 9)
@@ -125,6 +136,10 @@ def test_random_addresses_show_the_view_they_ask_for(open_page: Open, page: str)
             ]
             assert all(row in html(app) for row in rows)
             assert f"Filter {address.get('filter', 0)} " in text(app)
+        if page == "model_training":
+            true, predicted = address.get("true", "Shirt"), address.get("predicted", "T-shirt/top")
+            verb = "recognized as" if true == predicted else "taken for"
+            assert f"{true} {verb} {predicted}" in text(app)
         if page == "dataset_gallery":
             (page_input,) = [box for box in app.number_input if box.key == "page"]
             assert page_input.value == address.get("page", 1)

@@ -218,11 +218,10 @@ def test_a_damaged_model_is_named_and_the_others_open(
 @pytest.mark.parametrize("page", PAGES)
 def test_a_model_with_only_its_network_opens(open_page: Open, page: str, models: Path) -> None:
     put_model(models / "bare", "model.keras")
-    app = open_page(page)
+    app = open_page(page, panel="top images")
     assert_sound(app)
-    if page in ("model_training", "class_comparison"):
-        said = text(app) + "".join(info.value for info in app.info)
-        assert "python -m core.insights" in said
+    if page in ("model_training", "class_comparison", "filter_explorer"):
+        assert "python -m core.insights" in text(app)
 
 
 @pytest.mark.parametrize("name", ["history.csv", "insights.npz"])
@@ -231,7 +230,7 @@ def test_a_damaged_record_is_named(open_page: Open, models: Path, name: str) -> 
     (models / "half" / name).write_bytes(b"\x00\x01 damaged")
     app = open_page("model_training")
     assert not app.exception
-    assert any(name in warning.value for warning in app.warning)
+    assert name in text(app) + "".join(warning.value for warning in app.warning)
     assert "The 64 kernels" in app.subheader[-1].value
 
 
@@ -264,6 +263,54 @@ def test_trainings_are_compared_and_the_gap_is_named(open_page: Open, models: Pa
         if "y2" in layer["encoding"]
     ]
     assert bounds[0] == bounds[2] != bounds[1] == bounds[3]
+
+
+def sheet_data(app: Any, key: str) -> dict[str, Any]:
+    """What a contact sheet is asked to show."""
+    (proto,) = [
+        element.proto
+        for element in app.get("bidi_component")
+        if element.proto.component_name == "contact_sheet" and f"-{key}" in element.proto.id
+    ]
+    data: dict[str, Any] = json.loads(proto.json)
+    return data
+
+
+def test_the_images_of_a_mistake(open_page: Open) -> None:
+    app = open_page("model_training", model="tutorial", true="Pullover", predicted="Coat")
+    assert_sound(app)
+    model, test = cache.models()["tutorial"], cache.split("test")
+    pullovers = cache.class_indices("test", 2)
+    outputs = cache.network(model).predict(dataset.to_input(test.images[pullovers]))
+    taken = [
+        (-float(row.max()), int(image))
+        for image, row in zip(pullovers, outputs, strict=True)
+        if row.argmax() == 4
+    ]
+    assert f"Pullover taken for Coat 48 of {len(taken)} images" in text(app)
+    shown = sheet_data(app, "mistakes")
+    assert shown["numbers"] == [image for _, image in sorted(taken)[:48]]
+    assert shown["captions"][:3] == [f"{-sure:.0%}" for sure, _ in sorted(taken)[:3]]
+    (chart,) = [
+        one.proto for one in app.get("vega_lite_chart") if "predicted class" in one.proto.spec
+    ]
+    data = chart.data.data or chart.datasets[0].data.data
+    cells = pyarrow.ipc.open_stream(data).read_pandas().set_index(["true", "predicted"])
+    assert cells.loc[("Pullover", "Coat"), "count"] == len(taken)
+    assert cells["count"].sum() == 10_000
+
+
+def test_doubted_labels_are_what_all_models_agree_on(open_page: Open) -> None:
+    shown = sheet_data(open_page("model_training"), "doubted")
+    labels = cache.split("test").labels
+    for image in shown["numbers"]:
+        said = set()
+        for model in cache.models().values():
+            output = cache.activations(model, image)["dense_layer_7"]
+            assert output.max() > 0.899
+            said.add(int(output.argmax()))
+        assert len(said) == 1
+        assert labels[image] not in said
 
 
 def test_each_attempt_is_in_the_chart(open_page: Open) -> None:

@@ -56,6 +56,20 @@ def test_the_explorers_numbers_are_the_networks(open_page: Open, files: Files) -
     assert np.array_equal(np.load(io.BytesIO(files[f"{name}.npy"]())), expected)
 
 
+def test_the_top_images_files(open_page: Open, files: Files) -> None:
+    open_page("filter_explorer", model="tutorial", filter=3, panel="top images")
+    insights = cache.insights(cache.models()["tutorial"])
+    assert insights
+    found = insights.filters["conv_layer_1"]
+    tops = pd.read_csv(io.BytesIO(files["conv_layer_1_filter3_top.csv"]()))
+    assert tops["image"].tolist() == found.top_images[3].tolist()
+    assert tops[["row", "column"]].to_numpy().tolist() == found.top_positions[3].tolist()
+    responses = pd.read_csv(io.BytesIO(files["conv_layer_1_filter3_responses.csv"]()))
+    assert np.array_equal(responses.iloc[:, 1:6].to_numpy(np.float32), found.response_quantiles[3])
+    picture = Image.open(io.BytesIO(files["conv_layer_1_filter3_top.png"]()))
+    assert picture.format == "PNG"
+
+
 def test_the_gallerys_picture_is_the_image(open_page: Open, files: Files) -> None:
     open_page("dataset_gallery", image=9)
     picture = Image.open(io.BytesIO(files["test_9.png"]()))

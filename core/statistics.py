@@ -1,0 +1,77 @@
+"""The statistics that the pages quote, each a few lines, with the source of its formula."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+# Two-sided 95 % of a normal distribution lie within this many standard deviations.
+Z_95 = 1.959963984540054
+
+
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """The 95 % interval of a share of which `right` of `count` cases were seen (Wilson, 1927).
+
+    Unlike the plain normal interval it stays within 0 and 1 and has a width where all cases are
+    right. Raises ValueError where there is no case.
+    """
+    if not 0 <= right <= count or count == 0:
+        raise ValueError(f"{right} of {count} is not a share")
+    share, weight = right / count, Z_95**2 / count
+    centre = (share + weight / 2) / (1 + weight)
+    half = math.sqrt(share * (1 - share) * weight + weight**2 / 4) / (1 + weight)
+    return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def auc(above: Array, below: Array) -> tuple[float, float]:
+    """The area under the ROC curve and its standard error (DeLong, DeLong, Clarke-Pearson, 1988).
+
+    The area is the share of pairs, one value of each group, in which that of `above` is the larger
+    one; a pair of equal values counts half. So 0.5 is no difference, and 1 perfect separation.
+
+    Args:
+        above, below: the two groups' values, each sorted, two or more.
+
+    Returns:
+        The area, 0 to 1, and its standard error, 0 where the groups do not overlap at all.
+    """
+    # For each value the share of the other group that it exceeds.
+    exceeds = _share_below(above, below)
+    exceeded = 1 - _share_below(below, above)
+    variance = exceeds.var(ddof=1) / len(above) + exceeded.var(ddof=1) / len(below)
+    return float(exceeds.mean()), math.sqrt(variance)
+
+
+def _share_below(values: Array, others: Array) -> Array:
+    """For each value, the share of the sorted `others` that are smaller, equal ones counted half"""
+    smaller = np.searchsorted(others, values, "left")
+    not_larger = np.searchsorted(others, values, "right")
+    shares: Array = (smaller + not_larger) / (2 * len(others))
+    return shares
+
+
+def principal_components(points: NDArray[np.floating], count: int = 2) -> Array:
+    """Coordinates along the directions in which points vary most (PCA; Pearson, 1901).
+
+    Args:
+        points: (n, dimensions).
+        count: how many directions.
+
+    Returns:
+        float64 (n, count), each column with mean 0, the first with the largest variance. A
+        direction's sign is free: it is chosen so that its largest weight is positive. Where there
+        are fewer dimensions than directions, the others are 0.
+    """
+    centred = points.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
+    # Ascending, so the last ones vary most.
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    directions = directions[:, ::-1][:, :count]
+    largest = np.abs(directions).argmax(axis=0)
+    directions = directions * np.sign(directions[largest, np.arange(directions.shape[1])])
+    coordinates = np.zeros((len(points), count))
+    coordinates[:, : directions.shape[1]] = centred @ directions
+    return coordinates

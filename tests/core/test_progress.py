@@ -1,0 +1,35 @@
+import time
+
+from core.progress import ProgressBar
+
+
+def test_bar_in_a_log_writes_a_line_only_now_and_then(capsys):
+    with ProgressBar() as bar:
+        bar(0, "starting")
+        for step in range(1, 101):
+            bar(step / 100, "working")
+    assert capsys.readouterr().err.splitlines() == [
+        f"[{' ' * ProgressBar.WIDTH}]   0%  starting",
+        f"[{'#' * ProgressBar.WIDTH}] 100%  working  0:00 left",
+    ]
+
+
+def test_bar_on_a_terminal_stays_on_its_line(capsys, monkeypatch):
+    clock = iter(range(0, 1000, 30))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with ProgressBar() as bar:
+        bar(0.25, "first")
+        bar(0.5, "first")
+        bar(0.25, "second")
+        bar(0.5, "second")
+    nothing, *lines = capsys.readouterr().err.split("\r")
+    assert nothing == ""
+    assert [line.split("%  ")[1].rstrip() for line in lines] == [
+        "first  1:30 left",
+        "first  1:00 left",
+        "second  0:00 left",
+        "second  0:30 left",
+    ]
+    assert "\n" not in "".join(lines[:-1])
+    assert lines[-1].endswith("\n")
