@@ -104,8 +104,8 @@ contact_sheet(
     shown.tolist(),
     [CLASS_NAMES[label] for label in split.labels[shown]],
     opened,
-    partial(pick, key),
     key="contact_sheet",
+    on_pick=partial(pick, key),
 )
 st.html(
     figures.note(

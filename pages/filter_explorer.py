@@ -164,7 +164,7 @@ def top_images(index: int) -> None:
     ]
 
     def pick(image: int) -> None:
-        controls.choose(image=float(image))
+        controls.choose(image=image)
         controls.pin(*places[tops.index(image)])
 
     st.html(
@@ -175,8 +175,8 @@ def top_images(index: int) -> None:
         tops,
         [f"{kind}, peak {peak:.3f}" for kind, peak in zip(classes, peaks, strict=True)],
         view.index,
-        pick,
         key="top_images",
+        on_pick=pick,
         side=92,
         captions=captions,
         fields=fields,

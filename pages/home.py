@@ -1,5 +1,7 @@
 """The image's way through the network on one screen (rows S7, S12 and S17 of the tutorial)."""
 
+from html import escape
+
 import streamlit as st
 
 from core import images
@@ -37,7 +39,7 @@ def spatial_step(layer: Layer) -> str:
     mean_map = maps.mean(axis=2)
     strongest = images.strongest(maps, STRONGEST)
     links = "".join(
-        f'<a href="{controls.address("filter_explorer", layer=layer.name, filter=index)}" '
+        f'<a href="{escape(controls.address("filter_explorer", layer=layer.name, filter=index))}" '
         f'target="_self" title="Open filter {index}">'
         + figures.picture(
             maps[:, :, index], Scale.of(maps[:, :, index]), f"Map {index} of {layer.name}", SMALL

@@ -81,16 +81,15 @@ def open_in_explorer(
     captions = [words(image) for image in shown]
     names = [CLASS_NAMES[label] for label in test.labels[shown]]
     st.html(figures.title(title, f"{len(shown)} of {len(found)} images"))
-    if contact_sheet(
+    contact_sheet(
         test.images[shown],
         shown,
         [f"{name}, {caption}" for name, caption in zip(names, captions, strict=True)],
         view.index,
-        lambda image: controls.choose(image=float(image)),
         key=key,
+        links=[controls.address("filter_explorer", image=image) for image in shown],
         captions=captions,
-    ):
-        st.switch_page("pages/filter_explorer.py")
+    )
 
 
 @st.fragment

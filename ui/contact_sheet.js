@@ -1,6 +1,6 @@
 // Draws `data.numbers.length` images out of one picture, `data.columns` in a row of it.
 export default function ({ data, parentElement, setTriggerValue }) {
-  const { columns, fields, numbers } = data;
+  const { columns, fields, links, numbers } = data;
   const [height, width] = data.size;
   const rows = Math.ceil(numbers.length / columns);
 
@@ -17,14 +17,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return picture;
   };
 
-  const buttons = numbers.map((number, index) => {
+  const cells = numbers.map((number, index) => {
     const picture = part(index, { top: 0, left: 0, height, width });
-    const button = document.createElement("button");
-    button.type = "button";
-    button.setAttribute("aria-label", `image ${number}, ${data.names[index]}`);
-    button.setAttribute("aria-pressed", String(number === data.chosen));
-    button.title = data.names[index];
-    button.append(picture);
+    const cell = document.createElement(links[index] ? "a" : "button");
+    if (links[index]) cell.href = links[index];
+    else {
+      cell.type = "button";
+      cell.setAttribute("aria-pressed", String(number === data.chosen));
+      cell.onclick = () => setTriggerValue("picked", number);
+    }
+    cell.setAttribute("aria-label", `image ${number}, ${data.names[index]}`);
+    cell.title = data.names[index];
+    cell.append(picture);
     if (fields[index]) {
       const { top, left, height: tall, width: wide } = fields[index];
       const outline = document.createElement("b");
@@ -33,13 +37,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
       outline.style.height = `${(100 * tall) / height}%`;
       outline.style.width = `${(100 * wide) / width}%`;
       picture.append(outline);
-      button.append(part(index, fields[index]));
+      cell.append(part(index, fields[index]));
     }
-    button.append(data.captions[index]);
-    button.onclick = () => setTriggerValue("picked", number);
-    return button;
+    cell.append(data.captions[index]);
+    return cell;
   });
   const root = parentElement.querySelector(".contact-sheet");
   root.style.setProperty("--size", `${data.side}px`);
-  root.replaceChildren(...buttons);
+  root.replaceChildren(...cells);
 }

@@ -29,20 +29,22 @@ def contact_sheet(
     numbers: Sequence[int],
     names: Sequence[str],
     chosen: int | None,
-    on_pick: Callable[[int], None],
     key: str,
     *,
+    on_pick: Callable[[int], None] | None = None,
+    links: Sequence[str] | None = None,
     side: int = 56,
     captions: Sequence[str] | None = None,
     fields: Sequence[Field] | None = None,
 ) -> bool:
-    """Shows images (n, 28, 28); a click or Enter on one calls `on_pick` with its number.
+    """Shows images (n, 28, 28); a click or Enter on one calls `on_pick` or follows its link.
 
     Args:
         images: what is shown, with their `numbers` and, in words, what each is (`names`).
         chosen: the number of the one to outline.
-        on_pick: a callback, so it runs before the page does.
         key: the component's.
+        on_pick: called with an image's number; a callback, so it runs before the page does.
+        links: an address for each image, in place of `on_pick`.
         side: of an image, in CSS pixels.
         captions: what stands under each image, its number by default.
         fields: a rectangle of each image to outline, and to show enlarged below it.
@@ -54,7 +56,7 @@ def contact_sheet(
     def picked() -> None:
         # What comes from a browser may be anything.
         number = st.session_state[key].picked
-        if number in numbers:
+        if on_pick is not None and number in numbers:
             on_pick(number)
 
     result = _component(
@@ -66,6 +68,7 @@ def contact_sheet(
             "numbers": list(numbers),
             "names": list(names),
             "captions": [str(caption) for caption in captions or numbers],
+            "links": list(links or ()),
             "fields": [asdict(field) for field in fields or ()],
             "chosen": chosen,
         },

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from html import escape
 from typing import Any, Literal, TypedDict
 from urllib.parse import urlencode
 
@@ -44,11 +43,11 @@ _BOUND: _Bound = {"bind": "query-params", "persist_state": "session"}
 
 
 def address(page: str, **values: Any) -> str:
-    """The relative address of a page with these values, for an HTML link. The model and the image
-    in view stay, where they are not among the values."""
+    """The relative address of a page with these values; HTML has to escape it. The model and the
+    image in view stay, where they are not among the values."""
     kept = {key: st.session_state[key] for key in ("model", "image") if key in st.session_state}
     kept["image"] = int(kept.get("image", DEFAULT_IMAGE))
-    return escape(f"{page}?{urlencode(kept | values)}")
+    return f"{page}?{urlencode(kept | values)}"
 
 
 def choose(**values: Any) -> None:

@@ -189,7 +189,7 @@ def class_quantiles(quantiles: FloatArray, alt: str) -> str:
 
 def link(target: str, words: str) -> str:
     """A link to a relative address from `controls.address`."""
-    return f'<a href="{target}" target="_self">{words}</a>'
+    return f'<a href="{escape(target)}" target="_self">{words}</a>'
 
 
 def title(text: str, detail: str = "") -> str:
