@@ -81,6 +81,9 @@ def open_in_explorer(
     captions = [words(image) for image in shown]
     names = [CLASS_NAMES[label] for label in test.labels[shown]]
     st.html(figures.title(title, f"{len(shown)} of {len(found)} images"))
+    if not shown:
+        st.html(figures.note("There is no such test image."))
+        return
     contact_sheet(
         test.images[shown],
         shown,

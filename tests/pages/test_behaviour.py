@@ -300,6 +300,12 @@ def test_the_images_of_a_mistake(open_page: Open) -> None:
     assert cells["count"].sum() == 10_000
 
 
+def test_a_mistake_that_was_never_made(open_page: Open) -> None:
+    app = open_page("model_training", model="tutorial", true="Sneaker", predicted="Trouser")
+    assert_sound(app)
+    assert "Sneaker taken for Trouser 0 of 0 images There is no such test image." in text(app)
+
+
 def test_doubted_labels_are_what_all_models_agree_on(open_page: Open) -> None:
     shown = sheet_data(open_page("model_training"), "doubted")
     labels = cache.split("test").labels
