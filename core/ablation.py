@@ -22,15 +22,14 @@ def convolutions(network: Network) -> tuple[Layer, ...]:
     return tuple(layer for layer in network.layers if isinstance(layer, Conv2D))
 
 
-def logits(network: Network, x: Array, layers: Sequence[Layer] | None = None) -> Array:
+def logits(layers: Sequence[Layer], x: Array) -> Array:
     """What the last layer feeds to its activation, (n, classes).
 
     Args:
-        network: one that ends in class probabilities.
-        x: a batch that the first of `layers` takes.
-        layers: the end of the network that x still has to pass, all of it by default.
+        layers: a network's, or those at its end that x still has to pass.
+        x: a batch that the first of them takes.
     """
-    *before, last = network.layers if layers is None else layers
+    *before, last = layers
     for layer in before:
         x = layer(x)
     return last.pre_activation(x)
@@ -46,10 +45,7 @@ class EachFilterOff:
 
     def __init__(self, network: Network, layer: Layer) -> None:
         """Prepare to switch off the filters of `layer`, a convolution of the network."""
-        self.layer = layer
-        self._network = network
-        self._start = network.layers.index(layer) + 1
-        following = network.layers[self._start :]
+        self._following = following = network.layers[network.layers.index(layer) + 1 :]
         at = next((at for at, one in enumerate(following) if isinstance(one, Conv2D | Dense)), None)
         # The layers between must treat each channel by itself, as all but a softmax do.
         if at is None or any(one.activation == "softmax" for one in following[:at]):
@@ -72,11 +68,10 @@ class EachFilterOff:
             output: the convolution's output for some images, (n, *output_shape).
         """
         if self._reader is None:
-            rest = self._network.layers[self._start :]
             for channel in range(output.shape[-1]):
                 without = output.copy()
                 without[..., channel] = 0
-                yield logits(self._network, without, rest)
+                yield logits(self._following, without)
             return
         x = output
         for layer in self._between:
@@ -88,7 +83,7 @@ class EachFilterOff:
             if not self._rest:
                 yield without
                 continue
-            yield logits(self._network, self._reader.activate(without, out=without), self._rest)
+            yield logits(self._rest, self._reader.activate(without, out=without))
 
 
 def _one_channel(reader: Layer, channel: int, count: int) -> tuple[slice, Layer]:

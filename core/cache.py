@@ -144,7 +144,7 @@ def image_key(model: Version, index: int) -> str:
     return f"{model.key} {index}"
 
 
-# 60 to 100 kB each for the tutorial's network.
+# 58 to 90 kB each for the tutorial's network.
 @_shared(64)
 def image_packet(model: Version, index: int) -> bytes:
     """One test image and each layer's output, for the browser. Raises DatasetError, ModelError."""

@@ -38,7 +38,7 @@ Float = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class FilterInsights:
-    """What the F filters of one convolution do over the n images of a split, n_c of class c.
+    """What the F filters of one convolution do over the n images of a split.
 
     A filter's response to an image is its activation map there, its peak the map's largest value.
     A filter is off when its map is 0 everywhere.

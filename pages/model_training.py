@@ -119,13 +119,13 @@ def mistakes(insights: Insights, labels: npt.NDArray[np.uint8]) -> None:
             )
         )
     with right:
-        images = insights.taken_for(labels, true, predicted)
+        found, confidences = insights.taken_for(labels, true, predicted), insights.confidences
         verb = "taken for" if true != predicted else "recognized as"
         open_in_explorer(
             "mistakes",
             f"{CLASS_NAMES[true]} {verb} {CLASS_NAMES[predicted]}",
-            images,
-            lambda image: f"{insights.confidences[image]:.0%}",
+            found,
+            lambda image: f"{confidences[image]:.0%}",
         )
         st.html(
             figures.note(

@@ -118,7 +118,7 @@ def test_each_filter_off_is_a_forward_pass_without_it(name):
 def test_logits_are_what_the_softmax_gets():
     network = NETWORKS["the tutorial's order"]
     images = RNG.random((3, 9, 8, 1), dtype=np.float32)
-    exponentials = np.exp(logits(network, images))
+    exponentials = np.exp(logits(network.layers, images))
     shares = exponentials / exponentials.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(shares, network.predict(images), rtol=1e-5)
 
