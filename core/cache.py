@@ -18,15 +18,29 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from core import attempts, dataset, model_folder, packet
+from core import ablation, attempts, dataset, model_folder, packet
+from core.ablation import Answers, Sample
 from core.attempts import Attempt
-from core.images import PALETTES, colour_stops
+from core.images import (
+    CLASS_COLOURS,
+    CLASS_COLOURS_ON_DARK,
+    COMPONENT_AXES,
+    PALETTES,
+    THUMBNAIL_COLUMNS,
+    THUMBNAILS_FILE,
+    VERDICT_COLOURS,
+    VERDICT_COLOURS_ON_DARK,
+    colour_stops,
+)
 from core.insights import Insights
 from core.model_folder import ModelFolder
 from core.network import Network
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+SAMPLE_SHARE = 0.1
+MOST_COUNTED = 256
 
 # One 28×28 image is too small to share between BLAS threads: with many students they only wait for
 # each other. An environment variable would come too late, NumPy is already imported.
@@ -120,6 +134,73 @@ def insights(model: Version) -> Insights | None:
     return model.folder.insights()
 
 
+@_shared(2)
+def checkpoints(model: Version) -> dict[int, Network]:
+    """The network as it was after each epoch that was saved. Raises ModelError."""
+    trained = network(model)
+    return {
+        epoch: trained.with_weights(model.folder.checkpoint(epoch))
+        for epoch in model.folder.checkpoint_epochs()
+    }
+
+
+# 3 MB each at most, with the tutorial's network and 15 epochs.
+@_shared(8)
+def epoch_outputs(
+    model: Version, index: int, layer: str
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """A layer's output for one test image at each saved epoch, (epochs, *output_shape), and the
+    network's, (epochs, classes). Raises DatasetError and ModelError."""
+    image = dataset.to_input(split("test").images[index : index + 1])
+    outputs = [each.activations(image) for each in checkpoints(model).values()]
+    last = network(model).layers[-1].name
+    stacks = [np.concatenate([one[name] for one in outputs]) for name in (layer, last)]
+    for stack in stacks:
+        stack.setflags(write=False)
+    return stacks[0], stacks[1]
+
+
+@_shared(8)
+def means(model: Version) -> dict[str, npt.NDArray[np.float32]] | None:
+    """Each filter's mean activation over the test split, by layer; None where that is not known.
+    Raises ModelError."""
+    found = insights(model)
+    return found.means(split("test").labels) if found else None
+
+
+# 50 MB a model, with the tutorial's network.
+@_shared(2)
+def _sample(model: Version) -> Sample:
+    _, part = dataset.hold_out(split("test"), SAMPLE_SHARE, seed=0)
+    return Sample(network(model), part)
+
+
+@_shared(256)
+def sample_answers(model: Version, off: str, to_mean: bool) -> Answers:
+    """What the network gets right among a tenth of the test images, always the same ones and as
+    many of each class, with filters off (`ablation.spell`). Raises DatasetError, ModelError."""
+    filters, _ = ablation.parse(off, network(model))
+    return _sample(model).answers(filters, means(model) if to_mean else None)
+
+
+_counted: dict[tuple[str, str, bool], Answers] = {}
+
+
+def counted_answers(model: Version, off: str, to_mean: bool) -> Answers | None:
+    """The same for all test images, which takes seconds: None unless `keep_count` was told, or all
+    filters are on and the model was measured. Raises ModelError."""
+    if not off and (found := insights(model)):
+        return Answers.of(found.probabilities, split("test").labels)
+    return _counted.get((model.key, off, to_mean))
+
+
+def keep_count(model: Version, off: str, to_mean: bool, answers: Answers) -> None:
+    """Remember a count over all test images."""
+    _counted[model.key, off, to_mean] = answers
+    while len(_counted) > MOST_COUNTED:
+        _counted.pop(next(iter(_counted)), None)
+
+
 @_shared(1)
 def tried() -> tuple[Attempt, ...]:
     """What was tried on the way to the tuned recipe. Raises ModelError."""
@@ -137,6 +218,25 @@ def activations(model: Version, index: int) -> dict[str, npt.NDArray[np.float32]
     for output in outputs.values():
         output.setflags(write=False)
     return outputs
+
+
+# 80 kB each, which all students share.
+@_shared(8)
+def map_packet(model: Version, pca: bool) -> bytes:
+    """All test images as points, for the browser: by principal components or as neighbours. For a
+    model with insights. Raises DatasetError, ModelError."""
+    found = insights(model)
+    assert found is not None
+    header = {
+        "classes": dataset.CLASS_NAMES,
+        "classColours": {"light": CLASS_COLOURS, "dark": CLASS_COLOURS_ON_DARK},
+        "verdictColours": {"light": VERDICT_COLOURS, "dark": VERDICT_COLOURS_ON_DARK},
+        "thumbnails": {"file": THUMBNAILS_FILE.name, "columns": THUMBNAIL_COLUMNS},
+        "axes": COMPONENT_AXES if pca else (),
+    }
+    places = found.components if pca else found.embedding
+    labels = split("test").labels
+    return packet.map_packet(places, labels, found.predictions, found.confidences, header)
 
 
 def image_key(model: Version, index: int) -> str:

@@ -6,11 +6,14 @@ smoothing, so it is crisp at any zoom and a sheet of 64 maps is a few kilobytes.
 
 from __future__ import annotations
 
+import argparse
 import base64
 import io
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import matplotlib
@@ -20,7 +23,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from core.dataset import CLASS_NAMES
+from core.dataset import CLASS_NAMES, DatasetError, load_split
 
 FloatArray = npt.NDArray[np.floating]
 AnyArray = npt.NDArray[np.generic]
@@ -34,7 +37,35 @@ Palette = Literal["sequential", "diverging", "grey"]
 # Of Okabe and Ito's colour-blind-safe set.
 SPLIT_COLOURS = {"train": "#0072b2", "validation": "#e69f00", "test": "#d55e00"}
 
+# A class's colour: Paul Tol's colour-blind-safe "muted" set (https://sronpersonalpages.nl/~pault),
+# its near-white grey darkened so that it shows on white. Classes that mix differ most.
+CLASS_COLOURS = (
+    "#332288",
+    "#bbbbbb",
+    "#88ccee",
+    "#ddcc77",
+    "#117733",
+    "#999933",
+    "#cc6677",
+    "#882255",
+    "#aa4499",
+    "#44aa99",
+)
+# Two of them are too dark for a dark page.
+CLASS_COLOURS_ON_DARK = tuple(
+    {"#332288": "#7766dd", "#882255": "#b03070"}.get(colour, colour) for colour in CLASS_COLOURS
+)
+# Right and wrong: a grey near the page's own colour, and a colour of Okabe and Ito's set.
+VERDICT_COLOURS = ("#c4c4c4", "#d55e00")
+VERDICT_COLOURS_ON_DARK = ("#5c5c5c", "#d55e00")
+COMPONENT_AXES = ("first principal component", "second principal component")
+
 FIGURE_DPI = 150
+
+# All test images in one file, which Streamlit serves and browsers keep.
+THUMBNAILS_FILE = Path(__file__).resolve().parents[1] / "static" / "test_images.png"
+THUMBNAIL_COLUMNS = 100
+GREYS = 16
 
 
 @dataclass(frozen=True)
@@ -131,6 +162,18 @@ def strongest(maps: FloatArray, count: int) -> list[int]:
     return [int(index) for index in np.argsort(-peaks, kind="stable")[:count]]
 
 
+def contact_print(images: npt.NDArray[np.uint8], columns: int) -> bytes:
+    """A PNG file of images (n, h, w) in `GREYS` greys, `columns` in a row, as small as it gets."""
+    sheet = tile(np.moveaxis(images, 0, 2), columns)
+    entries = to_indices(sheet, PIXELS) // np.uint8(256 // GREYS)
+    picture = Image.fromarray(entries)
+    greys = np.linspace(0, 255, GREYS).round().astype(np.uint8)
+    picture.putpalette(greys.repeat(3).tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", bits=4, optimize=True)
+    return buffer.getvalue()
+
+
 # --- figures for download -------------------------------------------------------------------------
 
 
@@ -205,6 +248,33 @@ def curves_figure(history: pd.DataFrame, title: str) -> bytes:
     return _save(figure)
 
 
+def points_figure(
+    places: FloatArray,
+    groups: npt.NDArray[np.integer],
+    legend: Sequence[tuple[str, str]],
+    axes_names: tuple[str, str],
+    title: str,
+) -> bytes:
+    """PNG file of points at places (n, 2), the last on top; a point's group (n,) is its name and
+    colour in the legend."""
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    axes = figure.add_subplot()
+    x, y = places.T
+    axes.scatter(x, y, s=3, c=np.array([colour for _, colour in legend])[groups], linewidths=0)
+    counts = np.bincount(groups, minlength=len(legend))
+    for (name, colour), count in zip(legend, counts, strict=True):
+        axes.scatter([], [], s=3, color=colour, linewidths=0, label=f"{name} ({count})")
+    axes.set_aspect("equal")
+    axes.set_xlabel(axes_names[0])
+    axes.set_ylabel(axes_names[1])
+    if not any(axes_names):
+        axes.set_xticks([])
+        axes.set_yticks([])
+    axes.set_title(title, fontsize=10)
+    figure.legend(loc="outside right center", markerscale=4, fontsize=8)
+    return _save(figure)
+
+
 def numbers_csv(values: AnyArray) -> str:
     """An array (h, w) as CSV text; with nine significant digits float32 reads back exactly."""
     buffer = io.StringIO()
@@ -250,3 +320,32 @@ def _uri(data: bytes) -> str:
 def _palette_bytes(palette: Palette) -> bytes:
     colours = matplotlib.colormaps[PALETTES[palette]](np.arange(256), bytes=True)
     return bytes(colours[:, :3].tobytes())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m core.images",
+        description=f"Write {THUMBNAILS_FILE.name} anew: the 10,000 test images for the browser.",
+    )
+    parser.parse_args(arguments)
+    try:
+        THUMBNAILS_FILE.parent.mkdir(exist_ok=True)
+        unfinished = THUMBNAILS_FILE.with_suffix(".unfinished")
+        try:
+            unfinished.write_bytes(contact_print(load_split("test").images, THUMBNAIL_COLUMNS))
+            unfinished.replace(THUMBNAILS_FILE)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except DatasetError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{THUMBNAILS_FILE} cannot be written: {error.strerror or error}.", file=sys.stderr)
+        return 1
+    print(THUMBNAILS_FILE)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -176,6 +176,14 @@ class Insights:
         right = np.bincount(labels[self.predictions == labels], minlength=CLASSES)
         return right / np.bincount(labels, minlength=CLASSES)
 
+    def means(self, labels: NDArray[np.uint8]) -> dict[str, Float]:
+        """Return each filter's mean activation over the whole split, (filters,) for each spatial
+        layer, given the split's labels (n,)."""
+        shares = np.bincount(labels, minlength=CLASSES) / len(labels)
+        return {
+            layer: (shares @ means).astype(np.float32) for layer, means in self.class_means.items()
+        }
+
     @property
     def confidences(self) -> Float:
         """The probability of each image's prediction, float32 (n,)."""

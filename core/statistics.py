@@ -46,12 +46,25 @@ def auc(above: Array, below: Array) -> tuple[float, float]:
     return float(exceeds.mean()), math.sqrt(variance)
 
 
-def _share_below(values: Array, others: Array) -> Array:
+def _share_below(values: NDArray[np.number], others: NDArray[np.number]) -> Array:
     """For each value, the share of the sorted `others` that are smaller, equal ones counted half"""
     smaller = np.searchsorted(others, values, "left")
     not_larger = np.searchsorted(others, values, "right")
     shares: Array = (smaller + not_larger) / (2 * len(others))
     return shares
+
+
+def spearman(first: NDArray[np.number], second: NDArray[np.number]) -> float:
+    """Spearman's rank correlation of two lists of equal length, −1 to 1 (Spearman, 1904).
+
+    It is Pearson's correlation of the ranks, where equal values share their mean rank; 0 where one
+    list has the same value throughout.
+    """
+    # How many values are smaller, equal ones counted half, is the rank but for a constant.
+    ranks = [_share_below(values, np.sort(values)) for values in (first, second)]
+    one, other = (rank - rank.mean() for rank in ranks)
+    scale = math.sqrt((one @ one) * (other @ other))
+    return float(np.clip(one @ other / scale, -1, 1)) if scale > 0 else 0.0
 
 
 def principal_components(points: NDArray[np.floating], count: int = 2) -> Array:

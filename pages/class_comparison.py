@@ -1,5 +1,6 @@
 """One filter's answer to two classes, side by side (rows S14–S16 of the tutorial)."""
 
+import re
 from html import escape
 
 import numpy as np
@@ -8,8 +9,20 @@ import streamlit as st
 from core import cache, images
 from core.dataset import CLASS_NAMES
 from core.images import PIXELS, Column, Scale, class_label
-from ui import controls, figures, frame
-from ui.downloads import downloads
+from core.insights import Insights
+from core.network import Layer
+from core.separation import LEAST_IMAGES, Separation, separation
+from ui import charts, controls, figures, frame
+from ui.downloads import File, downloads
+from ui.separation import (
+    WIDTH,
+    MapPair,
+    auc_words,
+    average_maps,
+    correlation,
+    drop_words,
+    verdict,
+)
 
 frame.start_page()
 view = frame.view(with_maps=True)
@@ -17,6 +30,12 @@ view = frame.view(with_maps=True)
 # The tutorial takes its examples from the first 40 test images.
 FIRST_IMAGES = 40
 TUTORIAL_FILTER = 10
+SHOWN_BEST = 4
+NO_FILTERS = (
+    "Only a convolution has filters of its own: choose one above to see which of them tell the two "
+    "classes apart."
+)
+SAME_CLASS = "Choose two different classes above to see which filters tell them apart."
 layers = view.network.spatial_layers
 test = cache.split("test")
 
@@ -74,6 +93,180 @@ def mean_responses(filter_index: int) -> str:
     ) + figures.paired_bars(rows, (CLASS_NAMES[class_a], CLASS_NAMES[class_b]))
 
 
+def tells_apart(chosen_filter: int) -> None:
+    """Which filters of a layer tell the two classes apart, and which the network needs for that."""
+    st.subheader(f"What tells {names[0]} and {names[1]} apart", anchor=False)
+    layer = controls.layer(view.network)
+    insights, problem = frame.measured(view)
+    if class_a == class_b:
+        st.html(figures.note(SAME_CLASS))
+    elif layer.kind != "Conv2D":
+        st.html(figures.note(NO_FILTERS))
+    elif insights is None:
+        st.html(figures.note(problem))
+    else:
+        evidence_and_effect(layer, insights, chosen_filter)
+
+
+def evidence_and_effect(layer: Layer, insights: Insights, chosen_filter: int) -> None:
+    """Each filter's AUC above what its absence costs, in words, and the best filters' maps."""
+    count = sum(len(cache.class_indices("test", label)) for label in (class_a, class_b))
+    found = separation(insights, layer.name, class_a, class_b, count)
+
+    def pick() -> None:
+        """Takes over the filter that was clicked."""
+        # What comes from a browser may be anything.
+        picked = st.session_state["separation"].selection.get("picked")
+        for point in picked if isinstance(picked, list) else []:
+            index = point.get("filter") if isinstance(point, dict) else None
+            if type(index) is int and 0 <= index < len(found.auc):
+                controls.choose(filter=index)
+
+    said = verdict(found, names)
+    st.vega_lite_chart(
+        charts.separation(found, names, chosen_filter),
+        key="separation",
+        on_select=pick,
+        height=420,
+        alt=f"Each filter's AUC and drop in pair accuracy. {re.sub('<[^>]*>', '', said)}",
+    )
+    maps = insights.filters[layer.name].class_maps
+    pair = maps[class_a].astype(np.float32), maps[class_b].astype(np.float32)
+    best = found.strongest[:SHOWN_BEST]
+    if chosen_filter < len(found.auc):
+        st.html(chosen_maps(layer, found, pair, chosen_filter))
+        shown = [chosen_filter, *(index for index in best if index != chosen_filter)]
+    else:
+        st.html(figures.note(f"{layer.name} has no filter {chosen_filter}: choose one above."))
+        shown = best
+    # An element of its own, for the browser keeps it while only the filter changes.
+    st.html(in_words(layer, found, said) + best_maps(layer, found, pair, best))
+    downloads(*separation_files(layer, found, pair, shown), key="download_separation")
+
+
+def chosen_maps(layer: Layer, found: Separation, pair: MapPair, index: int) -> str:
+    """The chosen filter's average maps of both classes, their difference, and its numbers."""
+    columns = map_columns(pair, [index])
+    return figures.row(
+        figures.title(
+            f"Filter {index} of {layer.name}", "average map over all test images of a class"
+        )
+        + grid(columns, ["mean"], WIDTH),
+        figures.title("What it says, and what it does")
+        + figures.facts(
+            [
+                ("AUC", auc_words(found, index)),
+                ("drop", drop_words(found, index)),
+                ("kind", charts.kind_of(found, index)),
+            ]
+        )
+        + figures.note(
+            f"In the difference red is brighter for {escape(names[0])}, blue for "
+            f"{escape(names[1])}, white the same in both. Red here and blue there may leave an AUC "
+            "near 0.5, and yet be what the next layer needs. Click a column above for another "
+            "filter."
+        ),
+    )
+
+
+def map_columns(pair: MapPair, shown: list[int]) -> list[Column]:
+    """Some filters' average maps of both classes, on one scale, and their difference."""
+    first, second = ([maps[:, :, index] for index in shown] for maps in pair)
+    scale = Scale.of(np.stack(first + second))
+    apart = [one - other for one, other in zip(first, second, strict=True)]
+    return [
+        (names[0], first, scale),
+        (names[1], second, scale),
+        ("difference", apart, Scale.centred(np.stack(apart))),
+    ]
+
+
+def in_words(layer: Layer, found: Separation, said: str) -> str:
+    """What the chart of a layer says, and how to read it."""
+    first, second = (escape(name) for name in names)
+    return figures.halves(
+        figures.title("Where evidence and effect disagree")
+        + figures.note(said)
+        + figures.note(correlation(found))
+        + figures.note(
+            "<b>Look for</b> filters that separate and are not needed, or are needed and hardly "
+            "separate. There are three reasons: other filters say the same; the network uses "
+            "<i>where</i> a map is bright, not only how bright it is on average; what a filter "
+            "adds to the logits of both classes cancels."
+        ),
+        figures.title("How to read the chart")
+        + figures.note(
+            f"<b>Above</b>, what a filter of {layer.name} says by itself. AUC is the share of "
+            f"pairs, one test image of {first} and one of {second}, in which {first} has the "
+            "larger mean response: 0.5 is no difference, 1 or 0 tells them apart each time. The "
+            "line is its 95 % interval (DeLong). <b>Below</b>, what the network loses: by how many "
+            "percentage points the pair accuracy (the share of right answers when only the two "
+            f"logits compete, {found.right / found.images:.2%} with all filters) falls with this "
+            "filter alone off. “Best” and “most” are the first eighth of the filters, if their "
+            f"interval is clear of 0.5 and the drop is {LEAST_IMAGES} images or more: fewer may be "
+            "chance."
+        ),
+    )
+
+
+def best_maps(layer: Layer, found: Separation, pair: MapPair, best: list[int]) -> str:
+    """The average maps of the filters that separate best."""
+    return figures.title(
+        f"Average maps of the best separators in {layer.name}",
+        "activation, over all test images of a class",
+    ) + figures.row(
+        average_maps(found, pair, best, names),
+        figures.note(
+            f"The {len(best)} filters with the largest |AUC − 0.5|. Both classes share a filter's "
+            "scale, so the rows compare; the difference shows where the evidence lies. Where "
+            "several look alike they say the same, and the network may do without one of them."
+        ),
+    )
+
+
+def separation_files(
+    layer: Layer, found: Separation, pair: MapPair, shown: list[int]
+) -> list[File]:
+    """The table of the layer's filters and the average maps, as files."""
+    name = f"{layer.name}_classes{class_a}_{class_b}"
+    columns = ("filter", "auc", "low", "high", "pair accuracy without", "drop in points")
+    table = (
+        found.falling,
+        *(
+            values[found.falling].tolist()
+            for values in (
+                found.auc,
+                found.low,
+                found.high,
+                (found.right - found.lost) / found.images,
+                found.drop,
+            )
+        ),
+    )
+
+    return [
+        (
+            "Separation (CSV)",
+            f"{name}.csv",
+            lambda: images.table_csv(columns, list(zip(*table, strict=True))),
+        ),
+        (
+            "Average maps (PNG)",
+            f"{name}_maps.png",
+            lambda: images.rows_figure(
+                map_columns(pair, shown),
+                [f"filter {index}, AUC {found.auc[index]:.3f}" for index in shown],
+                f"Average maps of {layer.name}",
+            ),
+        ),
+        (
+            "Average maps (NPZ)",
+            f"{name}_maps.npz",
+            lambda: images.arrays_npz({f"class_{class_a}": pair[0], f"class_{class_b}": pair[1]}),
+        ),
+    ]
+
+
 @st.fragment
 def comparison() -> None:
     """Only this part runs again when the filter changes."""
@@ -109,6 +302,7 @@ def comparison() -> None:
             lambda: images.arrays_npz({title: np.stack(maps) for title, maps, _ in columns}),
         ),
     )
+    tells_apart(index)
 
 
 st.header("Class comparison", anchor=False)
@@ -120,6 +314,7 @@ with middle:
     picked_b = controls.picked_images("images_b", class_b, test.labels)
 with right:
     examples = controls.example_count()
+names = CLASS_NAMES[class_a], CLASS_NAMES[class_b]
 
 chosen = [
     index

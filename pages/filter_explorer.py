@@ -1,18 +1,21 @@
 """Every feature map of a layer, and one filter of it in detail (rows S9–S13 of the tutorial)."""
 
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import streamlit as st
 
 from core import cache, images
 from core.dataset import CLASS_NAMES
-from core.images import PIXELS, Scale
+from core.images import PIXELS, FloatArray, Scale
 from core.insights import QUANTILES
+from core.keras_file import ModelError
 from core.network import Layer
 from ui import controls, figures, frame, microscope
 from ui.contact_sheet import contact_sheet
 from ui.downloads import downloads
+from ui.epoch_player import Film, epoch_player
 
 frame.start_page()
 view = frame.view()
@@ -284,7 +287,74 @@ def in_words(filters: Sequence[object]) -> str:
     return ", ".join(map(str, filters)) or "none"
 
 
-PANELS = {"numbers": numbers, "top images": top_images}
+def epochs(index: int) -> None:
+    """The kernel and the map as they were at each saved epoch."""
+    try:
+        saved = cache.checkpoints(view.model)
+        outputs, probabilities = cache.epoch_outputs(view.model, view.index, layer.name)
+    except ModelError as error:
+        st.html(figures.note(escape(str(error))))
+        return
+    insights, _ = frame.measured(view)
+    films = []
+    if layer.kind == "Conv2D":
+        kernels = np.stack(
+            [network.layer(layer.name).weights["kernel"][..., index] for network in saved.values()]
+        )
+        films.append(kernel_film(kernels))
+    chosen = outputs[..., index]
+    films.append(
+        Film(f"Map {index}", "Activation, for the image in view.", chosen, Scale.of(chosen), 200)
+    )
+    st.html(figures.title(f"Filter {index} of {layer.name}, as the network learned"))
+    epoch_player(
+        view,
+        films,
+        list(saved),
+        probabilities,
+        insights.epoch_accuracy if insights else np.zeros(0, np.float32),
+    )
+    st.html(
+        figures.note(
+            "Each picture has one colour scale for all epochs, so what changes is the network. "
+            "Epoch 0 is the network before training: its kernels are random, and its maps already "
+            "show edges, for any small kernel does. <b>Look for</b> when the map takes the form "
+            "that it keeps, and whether the prediction settles before or after it."
+        )
+    )
+    name = f"{layer.name}_filter{index}_image{view.index}_epochs"
+    downloads(
+        (
+            "All epochs (PNG)",
+            f"{name}.png",
+            lambda: images.rows_figure(
+                [(film.title, list(film.pictures), film.scale) for film in films],
+                [f"epoch {epoch}" for epoch in saved],
+                f"Filter {index} of {layer.name}, {view.title}",
+            ),
+        ),
+        (
+            "All epochs (NPZ)",
+            f"{name}.npz",
+            lambda: images.arrays_npz(
+                {film.title: film.pictures for film in films} | {"epochs": np.array(list(saved))}
+            ),
+        ),
+    )
+
+
+def kernel_film(kernels: FloatArray) -> Film:
+    """Kernels (epochs, height, width, channels), their slices side by side."""
+    channels = kernels.shape[3]
+    scale = Scale.centred(kernels)
+    if channels == 1:
+        return Film("Kernel", "Weights: blue against, red for.", kernels[..., 0], scale, 120)
+    tiled = np.stack([images.tile(kernel, 16) for kernel in kernels])
+    words = f"Weights of the {channels} slices, 16 in a row: blue against, red for."
+    return Film("Kernel", words, tiled, scale, 288)
+
+
+PANELS = {"numbers": numbers, "top images": top_images, "epochs": epochs}
 
 
 @st.fragment

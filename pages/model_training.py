@@ -15,9 +15,11 @@ from core.dataset import CLASS_NAMES
 from core.images import SPLIT_COLOURS, Scale
 from core.insights import Insights, calibration_error, doubted_labels
 from core.keras_file import ModelError
+from core.network import Layer
 from ui import charts, controls, figures, frame
 from ui.contact_sheet import contact_sheet
 from ui.downloads import downloads
+from ui.epoch_player import Film, epoch_player
 
 frame.start_page()
 view = frame.view()
@@ -141,6 +143,63 @@ def pick_cell() -> None:
     """Takes over the classes of the cell that was clicked."""
     for cell in st.session_state["confusion"].selection.get("cell", []):
         controls.choose(true=cell["true"], predicted=cell["predicted"])
+
+
+@st.fragment
+def when_it_learned(first: Layer, insights: Insights | None) -> None:
+    """The first kernels, the prediction and the accuracy at each epoch that was saved."""
+    try:
+        saved = cache.checkpoints(view.model)
+        _, probabilities = cache.epoch_outputs(view.model, view.index, first.name)
+    except ModelError as error:
+        st.html(figures.note(escape(str(error))))
+        return
+    kernels = np.stack(
+        [network.layer(first.name).weights["kernel"][:, :, 0, :] for network in saved.values()]
+    )
+    # A cell of 0, which is white, between the kernels.
+    apart = np.pad(kernels, ((0, 0), (0, 1), (0, 1), (0, 0)))
+    film = Film(
+        f"The {kernels.shape[3]} kernels of {first.name}",
+        "Weights: blue against, red for. Row by row, filter 0 first.",
+        np.stack([images.tile(sheet, figures.SHEET_COLUMNS) for sheet in apart]),
+        Scale.centred(kernels),
+        320,
+    )
+    epoch_player(
+        view,
+        [film],
+        list(saved),
+        probabilities,
+        insights.epoch_accuracy if insights else np.zeros(0, np.float32),
+    )
+    st.html(
+        figures.note(
+            "The weights that were saved while it was trained, on one colour scale. <b>Look "
+            "for</b> how much of the accuracy is there after the first saved epoch, and how little "
+            "the kernels change after that. The Filter explorer shows the same for each filter and "
+            "its map, under <i>epochs</i>."
+        )
+    )
+    downloads(
+        (
+            "Kernels of all epochs (NPZ)",
+            "kernels_epochs.npz",
+            lambda: images.arrays_npz({"kernels": kernels, "epochs": np.array(list(saved))}),
+        ),
+        (
+            "Predictions of all epochs (CSV)",
+            f"image{view.index}_epochs.csv",
+            lambda: images.table_csv(
+                ("epoch", *CLASS_NAMES),
+                [
+                    (epoch, *shares)
+                    for epoch, shares in zip(saved, probabilities.tolist(), strict=True)
+                ],
+            ),
+        ),
+        key="download_epochs",
+    )
 
 
 def cached_insights(model: Version) -> Insights | None:
@@ -338,6 +397,8 @@ if insights is not None:
 
 first = next((layer for layer in view.network.layers if layer.kind == "Conv2D"), None)
 if first is not None:
+    st.subheader(f"When {view.model.folder.name} learned it", anchor=False)
+    when_it_learned(first, insights)
     kernels = first.weights["kernel"][:, :, 0, :]
     biases = first.weights.get("bias", np.zeros(kernels.shape[2], np.float32))
     scale = Scale.centred(kernels)

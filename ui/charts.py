@@ -15,14 +15,26 @@ import pandas as pd
 
 from core.attempts import Attempt
 from core.dataset import CLASS_NAMES
-from core.images import SPLIT_COLOURS
+from core.images import SPLIT_COLOURS, FloatArray
 from core.insights import Bin
+from core.separation import Separation
 from core.statistics import wilson
+from ui.separation import auc_words, drop_words
 
 POINTS = 20  # a curve of fewer epochs shows each as a point
 GAP = "over-fitting"
 GAP_COLOUR = "#999999"
 VALIDATION_IMAGES = 5_000
+MOST_LABELS = 64  # filters with a number each below a chart
+LEAST_DROP = 0.1  # percentage points that the axis of drops shows to either side of 0
+# Whether a filter separates two classes best, and whether it is needed most for them. Not the
+# colours of the two classes; shapes, too, because no four colours differ for every eye.
+KINDS = {
+    (True, True): ("separates best and is needed most", "#009e73", "diamond"),
+    (True, False): ("separates best, is not needed most", "#56b4e9", "triangle-up"),
+    (False, True): ("needed most, separates less", "#e69f00", "square"),
+    (False, False): ("neither", "#999999", "circle"),
+}
 
 
 def held_out(history: pd.DataFrame) -> str:
@@ -252,6 +264,67 @@ def confusion(
     }
 
 
+def filter_effects(
+    lost: FloatArray, class_lost: FloatArray, off: Sequence[int], domain: tuple[float, float]
+) -> dict[str, Any]:
+    """Vega-Lite chart of the accuracy that each filter alone off costs; a click selects one.
+
+    Args:
+        lost: percentage points (filters,); below 0 where the network is better without it.
+        class_lost: the same for the images of each class, (filters, 10).
+        off: the filters that are off now.
+        domain: of the axis.
+    """
+    values = [
+        {
+            "filter": int(index),
+            "lost": round(float(lost[index]), 2),
+            "most": CLASS_NAMES[int(class_lost[index].argmax())],
+            "class_lost": round(float(class_lost[index].max()), 1),
+            "now": "off" if index in off else "on",
+        }
+        for index in np.argsort(-lost, kind="stable")
+    ]
+    states = {"domain": ["on", "off"], "range": ["#0072b2", "#d55e00"]}
+    return {
+        "data": {"values": values},
+        # Forgotten as the pointer leaves: the browser does not send the same choice twice.
+        "params": [
+            {
+                "name": "filter",
+                "select": {"type": "point", "fields": ["filter"], "clear": "mouseout"},
+            }
+        ],
+        "mark": {"type": "bar", "cursor": "pointer"},
+        "encoding": {
+            "x": {
+                "field": "filter",
+                "type": "nominal",
+                "sort": None,
+                "axis": {
+                    "labelAngle": -90,
+                    "labelFontSize": 8,
+                    "labelOverlap": len(values) > MOST_LABELS,
+                    "ticks": False,
+                },
+            },
+            "y": {
+                "field": "lost",
+                "type": "quantitative",
+                "scale": {"domain": domain},
+                "title": "points lost",
+            },
+            "color": {"field": "now", "scale": states, "legend": None},
+            "tooltip": [
+                {"field": "filter", "type": "nominal"},
+                {"field": "lost", "type": "quantitative", "title": "points lost"},
+                {"field": "most", "type": "nominal", "title": "most in class"},
+                {"field": "class_lost", "type": "quantitative", "title": "points lost there"},
+            ],
+        },
+    }
+
+
 def calibration(bins: Sequence[Bin]) -> dict[str, Any]:
     """Vega-Lite chart of accuracy against confidence, with 95 % Wilson intervals."""
     values = []
@@ -304,4 +377,151 @@ def calibration(bins: Sequence[Bin]) -> dict[str, Any]:
                 },
             },
         ],
+    }
+
+
+def kind_of(found: Separation, index: int) -> str:
+    """Whether a filter separates two classes best and is needed most for them, in words."""
+    return KINDS[bool(found.separates[index]), bool(found.needed[index])][0]
+
+
+def separation(found: Separation, names: tuple[str, str], chosen: int) -> dict[str, Any]:
+    """Vega-Lite chart of a layer's filters by falling AUC for the first of two classes, and below
+    each what switching it off costs; clicking one selects it."""
+    values = [
+        {
+            "filter": index,
+            "auc": float(found.auc[index]),
+            "low": float(found.low[index]),
+            "high": float(found.high[index]),
+            "interval": auc_words(found, index),
+            "drop": float(found.drop[index]),
+            "cost": drop_words(found, index),
+            "kind": kind_of(found, index),
+            "chosen": index == chosen,
+        }
+        for index in found.falling
+    ]
+    # Two panels in one view, each with its part of the height: only a single view fits its width,
+    # and so a column across both is one thing to point at.
+    above = {"range": [{"expr": "0.62 * height"}, 0], "domain": [0, 1]}
+    bounds = [min(found.drop.min(), -LEAST_DROP), max(found.drop.max(), LEAST_DROP)]
+    below = {
+        "range": [{"expr": "height"}, {"expr": "0.68 * height"}],
+        "domain": [float(bound) for bound in bounds],
+        "nice": True,
+    }
+    auc = {"type": "quantitative", "scale": above, "title": "AUC", "axis": {"tickCount": 5}}
+    drop = {
+        "type": "quantitative",
+        "scale": below,
+        "title": "drop (points)",
+        "axis": {"tickCount": 4, "orient": "left"},
+    }
+    x = {
+        "field": "filter",
+        "type": "nominal",
+        "sort": None,
+        "title": f"filter, by falling AUC for {names[0]}",
+        "axis": {
+            "labelAngle": -90,
+            "labelFontSize": 10,
+            "labelOverlap": len(values) > MOST_LABELS,
+            "ticks": False,
+        },
+    }
+    kinds, colours, shapes = zip(*KINDS.values(), strict=True)
+    legend = {"orient": "top", "title": None, "labelLimit": 300}
+    kind = {"field": "kind", "type": "nominal", "legend": legend}
+    colour = kind | {"scale": {"domain": kinds, "range": colours}}
+    return {
+        "data": {"values": values},
+        "resolve": {"scale": {"y": "independent"}},
+        "layer": [
+            {
+                "layer": [
+                    _line(auc, 0.5, [4, 3]),
+                    *(
+                        {
+                            "data": {"values": [{}]},
+                            "mark": {
+                                "type": "text",
+                                "text": f"larger for {name}",
+                                "align": align,
+                                "baseline": baseline,
+                                "color": "#888",
+                                "fontSize": 12,
+                            },
+                            "encoding": {"x": {"value": place}, "y": auc | {"datum": end}},
+                        }
+                        for name, align, baseline, place, end in (
+                            (names[0], "right", "top", "width", 1),
+                            (names[1], "left", "bottom", 0, 0),
+                        )
+                    ),
+                    {
+                        "mark": {"type": "rule", "strokeWidth": 2},
+                        "encoding": {
+                            "x": x,
+                            "y": auc | {"field": "low"},
+                            "y2": {"field": "high"},
+                            "color": colour,
+                        },
+                    },
+                    {
+                        "mark": {"type": "point", "filled": True, "size": 34, "opacity": 1},
+                        "encoding": {
+                            "x": x,
+                            "y": auc | {"field": "auc"},
+                            "color": colour,
+                            "shape": kind | {"scale": {"domain": kinds, "range": shapes}},
+                        },
+                    },
+                ]
+            },
+            {
+                "layer": [
+                    {
+                        "mark": "bar",
+                        "encoding": {"x": x, "y": drop | {"field": "drop"}, "color": colour},
+                    },
+                    _line(drop, 0),
+                ]
+            },
+            {
+                # Forgotten as the pointer leaves: the browser does not send the same choice twice,
+                # and meanwhile the slider may have chosen another filter.
+                "params": [
+                    {
+                        "name": "picked",
+                        "select": {"type": "point", "fields": ["filter"], "clear": "mouseout"},
+                    }
+                ],
+                "mark": {"type": "rect", "color": "#888", "cursor": "pointer"},
+                "encoding": {
+                    "x": x,
+                    "y": {"value": 0},
+                    "y2": {"value": "height"},
+                    "opacity": {"condition": {"test": "datum.chosen", "value": 0.25}, "value": 0},
+                    "tooltip": [
+                        {"field": field, "type": "nominal", "title": title}
+                        for field, title in (
+                            ("filter", "filter"),
+                            ("interval", "AUC"),
+                            ("cost", "drop"),
+                            ("kind", "kind"),
+                        )
+                    ],
+                },
+            },
+        ],
+    }
+
+
+def _line(axis: dict[str, Any], at: float, dash: Sequence[int] = ()) -> dict[str, Any]:
+    """A layer with a line across a chart, at a value of its y axis."""
+    return {
+        "data": {"values": [{}]},
+        "mark": {"type": "rule", "color": "#888", "strokeDash": list(dash), "aria": False},
+        "encoding": {"y": axis | {"datum": at}},
     }

@@ -1,5 +1,24 @@
+const drawn = new WeakMap();
+
+// A click may have begun on a cell when the same cells come again: so they stay, and only what says
+// which are chosen or off changes.
+export default function ({ data: { chosen, off, ...data }, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".contact-sheet");
+  const same = JSON.stringify(data);
+  if (drawn.get(root) !== same) draw(root, data);
+  drawn.set(root, same);
+  data.numbers.forEach((number, index) => {
+    const cell = root.children[index];
+    if (cell.tagName === "A") return;
+    const isOff = off.includes(number);
+    cell.classList.toggle("off", isOff);
+    cell.setAttribute("aria-pressed", String(isOff || number === chosen));
+    cell.onclick = () => setTriggerValue("picked", number);
+  });
+}
+
 // Draws `data.numbers.length` images out of one picture, `data.columns` in a row of it.
-export default function ({ data, parentElement, setTriggerValue }) {
+function draw(root, data) {
   const { columns, fields, links, numbers } = data;
   const [height, width] = data.size;
   const rows = Math.ceil(numbers.length / columns);
@@ -21,12 +40,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const picture = part(index, { top: 0, left: 0, height, width });
     const cell = document.createElement(links[index] ? "a" : "button");
     if (links[index]) cell.href = links[index];
-    else {
-      cell.type = "button";
-      cell.setAttribute("aria-pressed", String(number === data.chosen));
-      cell.onclick = () => setTriggerValue("picked", number);
-    }
-    cell.setAttribute("aria-label", `image ${number}, ${data.names[index]}`);
+    else cell.type = "button";
+    cell.setAttribute("aria-label", `${data.what} ${number}, ${data.names[index]}`);
     cell.title = data.names[index];
     cell.append(picture);
     if (fields[index]) {
@@ -42,7 +57,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     cell.append(data.captions[index]);
     return cell;
   });
-  const root = parentElement.querySelector(".contact-sheet");
   root.style.setProperty("--size", `${data.side}px`);
   root.replaceChildren(...cells);
 }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import streamlit as st
 
-from core.images import PIXELS, sheet_uri
+from core.images import PIXELS, AnyArray, Scale, sheet_uri
 from core.network import Field
 
 COLUMNS = 16
@@ -25,7 +24,7 @@ _component = st.components.v2.component(
 
 
 def contact_sheet(
-    images: npt.NDArray[np.uint8],
+    images: AnyArray,
     numbers: Sequence[int],
     names: Sequence[str],
     chosen: int | None,
@@ -36,8 +35,11 @@ def contact_sheet(
     side: int = 56,
     captions: Sequence[str] | None = None,
     fields: Sequence[Field] | None = None,
+    what: str = "image",
+    scale: Scale | None = PIXELS,
+    off: Collection[int] = (),
 ) -> bool:
-    """Shows images (n, 28, 28); a click or Enter on one calls `on_pick` or follows its link.
+    """Shows images (n, h, w); a click or Enter on one calls `on_pick` or follows its link.
 
     Args:
         images: what is shown, with their `numbers` and, in words, what each is (`names`).
@@ -48,6 +50,9 @@ def contact_sheet(
         side: of an image, in CSS pixels.
         captions: what stands under each image, its number by default.
         fields: a rectangle of each image to outline, and to show enlarged below it.
+        what: one of them is called.
+        scale: the colours; None gives each image a scale of its own.
+        off: the numbers of those to cross out.
 
     Returns:
         Whether one was picked just now: in a fragment, the time to run the rest of the page.
@@ -61,7 +66,7 @@ def contact_sheet(
 
     result = _component(
         data={
-            "sheet": sheet_uri(np.moveaxis(images, 0, 2), COLUMNS, PIXELS),
+            "sheet": sheet_uri(np.moveaxis(images, 0, 2), COLUMNS, scale),
             "columns": COLUMNS,
             "size": images.shape[1:],
             "side": side,
@@ -71,6 +76,8 @@ def contact_sheet(
             "links": list(links or ()),
             "fields": [asdict(field) for field in fields or ()],
             "chosen": chosen,
+            "what": what,
+            "off": list(off),
         },
         key=key,
         on_picked_change=picked,

@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from core import cache, dataset
+from core import ablation, cache, dataset
+from core.ablation import Off
 from core.dataset import CLASS_NAMES
 from core.images import class_label
 from core.network import Layer, Network
@@ -32,6 +33,8 @@ DEFAULT_PAIR = (0, 9)
 DEFAULT_EXAMPLES = 2
 # The URL parameters of the pinned unit.
 PIN = ("row", "col")
+# These have no widget of Streamlit's, so they are kept in the URL by `_keep` alone.
+URL_ONLY = (*PIN, "off", "epoch")
 
 
 class _Bound(TypedDict):
@@ -57,7 +60,7 @@ def choose(**values: Any) -> None:
 
 
 def carry_over(page: str) -> None:
-    """Keeps the filter and the pinned unit when the page is switched to `page`.
+    """Keeps the filter and what is in the URL alone when the page is switched to `page`.
 
     Streamlit 1.67 does so alone for widgets, except for a value that came with the link: on a
     direct switch to another page that has the same control it falls back to the default.
@@ -68,7 +71,7 @@ def carry_over(page: str) -> None:
         return
     if index := st.session_state.get("filter", 0):
         choose(filter=index)
-    kept = {"filter": index or None} | {key: st.session_state.get(key) for key in PIN}
+    kept = {"filter": index or None} | {key: st.session_state.get(key) for key in URL_ONLY}
     st.query_params.update(
         {
             key: str(value)
@@ -157,12 +160,48 @@ def pinned_unit(layer: Layer) -> tuple[int, int] | None:
 
 def pin(row: int | None, col: int | None) -> None:
     """Pins a unit of the map in view; None unpins."""
-    choose(row=row, col=col)  # for carry_over
-    if row is None or col is None:
-        for key in PIN:
-            st.query_params.pop(key, None)
-    else:
-        st.query_params.update(row=str(row), col=str(col))
+    both = row is not None and col is not None
+    _keep(row=row if both else None, col=col if both else None)
+
+
+def filters_off(network: Network) -> tuple[Off, list[str]]:
+    """Which filters are switched off, and what of the address is none of the network's filters; in
+    the URL alone, as the pinned unit is."""
+    off, wrong = ablation.parse(st.query_params.get("off", ""), network)
+    choose(off=ablation.spell(off) or None)
+    return off, wrong
+
+
+def switch_off(off: Off) -> None:
+    """Switches these filters off, and all others on."""
+    _keep(off=ablation.spell(off) or None)
+
+
+def epoch(epochs: Sequence[int]) -> int:
+    """Which of the saved epochs is shown, the last by default; in the URL alone, as the pinned unit
+    is."""
+    asked = _whole_number(st.query_params.get("epoch", ""))
+    chosen = asked if asked is not None and asked in epochs else epochs[-1]
+    keep_epoch(chosen, epochs)
+    return chosen
+
+
+def keep_epoch(epoch: int, epochs: Sequence[int]) -> None:
+    """Shows an epoch; the last one stays out of the URL."""
+    _keep(epoch=None if epoch == epochs[-1] else epoch)
+
+
+def off_means_mean() -> bool:
+    """Whether a filter that is off gives its mean everywhere; by default it gives 0."""
+    choice = st.segmented_control(
+        "A filter that is off gives",
+        ["0", "its mean"],
+        default="0",
+        required=True,
+        key="off_gives",
+        **_BOUND,
+    )
+    return choice == "its mean"
 
 
 def shared_scale() -> bool:
@@ -307,6 +346,33 @@ def train_image() -> int:
         **_BOUND,
     )
     return int(index)
+
+
+def map_of_components() -> bool:
+    """Whether the map of images is that of the principal components; by default, of neighbours."""
+    choice = st.segmented_control(
+        "Map", ["neighbours", "PCA"], default="neighbours", required=True, key="map", **_BOUND
+    )
+    return choice == "PCA"
+
+
+def coloured_by_error() -> bool:
+    """Whether the map's colours tell right from wrong; by default, the classes."""
+    choice = st.segmented_control(
+        "Colour", ["class", "error"], default="class", required=True, key="colour", **_BOUND
+    )
+    return choice == "error"
+
+
+def _keep(**values: object) -> None:
+    """Sets values that are in the URL alone; None takes one out."""
+    choose(**values)  # for carry_over
+    for key, value in values.items():
+        if value is None:
+            st.query_params.pop(key, None)
+    there = {key: str(value) for key, value in values.items() if value is not None}
+    if there:
+        st.query_params.update(there)
 
 
 def _whole_number(text: str) -> int | None:

@@ -150,16 +150,20 @@ def class_bars(shares: FloatArray, alt: str, label: int | None = None) -> str:
     return f'<div class="bars" role="img" aria-label="{escape(alt)}">{rows}</div>'
 
 
-def paired_bars(rows: Sequence[tuple[str, Sequence[float]]], names: tuple[str, str]) -> str:
-    """Two values a row as bars on one scale, the first blue, the second vermilion."""
-    longest = max((value for _, values in rows for value in values), default=0.0) or 1.0
+def paired_bars(
+    rows: Sequence[tuple[str, Sequence[float]]], names: tuple[str, str], shares: bool = False
+) -> str:
+    """Two values a row as bars on one scale, the first blue, the second vermilion; shares, 0 to 1,
+    as percentages on a scale that ends at 1."""
+    largest = max((value for _, values in rows for value in values), default=0.0)
+    longest = 1.0 if shares else largest or 1.0
     lines = []
     for name, values in rows:
         for position, (value, kind) in enumerate(zip(values, ("first", "second"), strict=True)):
             lines.append(
                 f"<span>{escape(name) if position == 0 else ''}</span>"
                 f'<span><span class="bar {kind}" style="width:{max(value, 0) / longest:.1%}">'
-                f"</span></span><span>{number(value)}</span>"
+                f"</span></span><span>{f'{value:.1%}' if shares else number(value)}</span>"
             )
     legend = (
         f'<p class="note"><span class="key first"></span> {escape(names[0])} '

@@ -29,6 +29,8 @@ PAGES = (
     ("pages/model_training.py", "Model and training", ":material/model_training:"),
     ("pages/filter_explorer.py", "Filter explorer", ":material/grid_view:"),
     ("pages/class_comparison.py", "Class comparison", ":material/compare:"),
+    ("pages/ablation.py", "Switch filters off", ":material/toggle_off:"),
+    ("pages/embedding.py", "Map of images", ":material/scatter_plot:"),
 )
 TRAIN_COMMAND = "python -m core.training --recipe tutorial"
 # Part of the sidebar's HTML: an element of its own would cost every move a message more. Comments
@@ -80,8 +82,9 @@ def run() -> None:
     st.set_page_config("See the filters", "🔬", layout="wide")
     page = st.navigation(
         [
-            st.Page(script, title=title, icon=icon, default=script == HOME)
-            for script, title, icon in PAGES
+            # Without icons all titles fit into the bar at 1280 pixels.
+            st.Page(script, title=title, default=script == HOME)
+            for script, title, _ in PAGES
         ],
         position="top",
     )

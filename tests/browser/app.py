@@ -15,6 +15,8 @@ PAGES = {
     "model_training": "Model and training",
     "filter_explorer": "Filter explorer",
     "class_comparison": "Class comparison",
+    "ablation": "Switch filters off",
+    "embedding": "Map of images",
 }
 
 
@@ -101,7 +103,7 @@ def assert_map(page: Page, layer: str, index: int) -> None:
 
 def assert_comparison(page: Page, index: int) -> None:
     """Waits until the class comparison shows a filter."""
-    expect(main(page).get_by_text(re.compile(f"^Filter {index} "))).to_be_visible()
+    expect(main(page).get_by_text(re.compile(f"^Filter {index} activation"))).to_be_visible()
     expect(slider(page, "Filter")).to_have_value(str(index))
 
 

@@ -12,6 +12,7 @@ from tests.browser.conftest import Visit
 ADDRESSES = [
     *PAGES,
     "filter_explorer?layer=conv_layer_3&filter=7&row=3&col=4",
+    "filter_explorer?panel=epochs",
     "filter_explorer?layer=pool_layer_2",
     "filter_explorer?layer=flatten_layer_5",
     "filter_explorer?layer=dense_layer_6",

@@ -1,10 +1,26 @@
 """Filters switched off, held to a forward pass with the filter's map set to 0."""
 
+import json
+
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
-from core.ablation import EachFilterOff, Tally, convolutions, logits
-from core.dataset import CLASS_NAMES
+from core import ablation
+from core.ablation import (
+    EachFilterOff,
+    Sample,
+    Tally,
+    convolutions,
+    count,
+    logits,
+    main,
+    parse,
+    spell,
+    switched_off,
+)
+from core.dataset import CLASS_NAMES, Split, load_split, to_input
+from core.model_folder import MODELS_DIR, ModelFolder
 from core.network import (
     Activation,
     AveragePooling2D,
@@ -19,6 +35,7 @@ from core.network import (
     Slide,
     Softmax,
 )
+from core.statistics import wilson
 
 RNG = np.random.default_rng(0)
 CLASSES = len(CLASS_NAMES)
@@ -152,3 +169,108 @@ def test_a_tally_is_a_plain_count():
                 ):
                     assert found == pytest.approx(np.mean(pair))
     assert (tally.pair_accuracy[:, range(CLASSES), range(CLASSES)] == 1).all()
+
+
+def several_off(network, images, off, constants):
+    """The logits of a whole forward pass with maps set to constants."""
+    x = images
+    for layer in network.layers[:-1]:
+        x = layer(x).copy()
+        for index in off.get(layer.name, ()):
+            x[..., index] = constants[layer.name][index]
+    return network.layers[-1].pre_activation(x)
+
+
+@pytest.mark.parametrize("to_mean", [False, True])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_any_set_off_is_a_forward_pass_without_it(name, to_mean, monkeypatch):
+    def to_input(pixels):
+        return pixels[..., np.newaxis].astype(np.float32) / 255
+
+    # The real one takes only images of Fashion-MNIST's size.
+    monkeypatch.setattr(ablation, "to_input", to_input)
+    network = NETWORKS[name]
+    rng = np.random.default_rng(2)
+    pixels = rng.integers(0, 256, (70, 9, 8), dtype=np.uint8)
+    labels = rng.permutation(np.arange(70) % CLASSES).astype(np.uint8)
+    sample = Sample(network, Split(pixels, labels))
+    images = to_input(pixels)
+    outputs = network.activations(images)
+    layers = convolutions(network)
+    means = {layer.name: outputs[layer.name].mean(axis=(0, 1, 2)) for layer in layers}
+    zeros = {name: np.zeros_like(mean) for name, mean in means.items()}
+    for _ in range(10):
+        off = {}
+        for layer in layers:
+            filters = layer.output_shape[-1]
+            chosen = np.flatnonzero(rng.random(filters) < rng.choice([0, 0.3, 1]))
+            if len(chosen):
+                off[layer.name] = tuple(chosen.tolist())
+        expected = several_off(network, images, off, means if to_mean else zeros)
+        found = sample.logits(off, means if to_mean else None)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+        changed = switched_off(network, off, means if to_mean else None)
+        np.testing.assert_allclose(logits(changed.layers, images), expected, rtol=1e-4, atol=1e-5)
+        answers = sample.answers(off, means if to_mean else None)
+        right = [int(np.argmax(one)) == label for one, label in zip(expected, labels, strict=True)]
+        assert answers.counts == (7,) * CLASSES
+        assert answers.accuracy == pytest.approx(np.mean(right))
+        assert answers.interval == wilson(sum(right), 70)
+        for label, share in enumerate(answers.class_accuracy):
+            own = [hit for hit, one in zip(right, labels, strict=True) if one == label]
+            assert share == pytest.approx(np.mean(own))
+        assert count(changed, Split(pixels, labels), lambda *_: None) == answers
+
+
+def test_a_set_of_filters_is_a_text_and_back():
+    network = NETWORKS["the tutorial's order"]
+    off = {"first": (0, 3), "second": (4,)}
+    assert spell(off) == "first:0,3;second:4"
+    assert parse(spell(off), network) == (off, [])
+    assert parse("", network) == ({}, [])
+    assert parse("second:4,4,0;first:3", network) == ({"first": (3,), "second": (0, 4)}, [])
+    for text, wrong in {
+        "first:4": "first:4",
+        "first:-1": "first:-1",
+        "first:1e0": "first:1e0",
+        "first:²": "first:²",
+        "flat:0": "flat:0",
+        "first": "first",
+        "first:": "first:",
+        ":": "",
+        f"first:{'9' * 5000}": f"first:{'9' * 5000}",
+    }.items():
+        assert parse(text, network) == ({}, [wrong])
+
+
+@pytest.mark.parametrize(("name", "mean"), [("tutorial", []), ("tuned", ["--mean"])])
+def test_the_command_counts_what_a_plain_forward_pass_counts(name, mean, capsys):
+    folder = ModelFolder(MODELS_DIR / name)
+    network, test = folder.network(), load_split("test")
+    off = {"conv_layer_1": (3, 17), "conv_layer_3": (5,)}
+    assert main([str(folder.path), spell(off), "--json", *mean]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    shares = [line["progress"] for line in lines[:-1]]
+    assert shares == sorted(shares)
+    if mean:
+        constants = folder.insights().means(test.labels)
+    else:
+        constants = {layer.name: np.zeros(64, np.float32) for layer in convolutions(network)}
+    right = np.zeros(CLASSES, int)
+    with threadpool_limits(limits=1, user_api="blas"):
+        for start in range(0, 10_000, 50):
+            part = slice(start, start + 50)
+            images, labels = to_input(test.images[part]), test.labels[part]
+            found = several_off(network, images, off, constants).argmax(axis=1)
+            right += np.bincount(labels[found == labels], minlength=CLASSES)
+    result = lines[-1]["result"]
+    assert result["counts"] == [1000] * CLASSES
+    # Another order of adding up may tip an image whose two best classes are as good as equal.
+    assert np.abs(np.array(result["right"]) - right).sum() <= 2
+
+
+def test_the_command_names_what_is_wrong(tmp_path, capsys):
+    assert main([str(MODELS_DIR / "tutorial"), "conv_layer_3:64"]) == 1
+    assert "tutorial has no filter conv_layer_3:64." in capsys.readouterr().err
+    assert main([str(tmp_path), ""]) == 1
+    assert "model.keras" in capsys.readouterr().err

@@ -2,12 +2,14 @@
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from core import images
+from core.dataset import Split, load_split
 from core.images import PIXELS, Scale
 
 RNG = np.random.default_rng(0)
@@ -110,3 +112,37 @@ def test_figures_are_pictures_of_a_useful_size() -> None:
         assert picture.format == "PNG"
         assert min(picture.size) >= 300
         assert len(set(picture.convert("L").get_flattened_data())) > 16
+
+
+def test_a_contact_print_holds_16_greys() -> None:
+    pictures = RNG.integers(0, 256, (7, 28, 28), np.uint8)
+    file = Image.open(io.BytesIO(images.contact_print(pictures, 3)))
+    greys = np.asarray(file.convert("L"))
+    assert greys.shape == (84, 84)
+    for index, picture in enumerate(pictures):
+        row, column = divmod(index, 3)
+        cell = greys[28 * row : 28 * row + 28, 28 * column : 28 * column + 28]
+        assert np.array_equal(cell, picture // 16 * 17)
+    assert not greys[56:, 28:].any()
+
+
+def test_the_shipped_thumbnails_are_the_test_images() -> None:
+    with Image.open(images.THUMBNAILS_FILE) as picture:
+        greys = np.asarray(picture.convert("L"))
+    cells = greys.reshape(100, 28, 100, 28).swapaxes(1, 2).reshape(-1, 28, 28)
+    assert np.array_equal(cells, load_split("test").images // 16 * 17)
+
+
+def test_the_command_writes_the_thumbnails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = load_split("test").images[:150]
+    monkeypatch.setattr(images, "load_split", lambda _: Split(pictures, np.zeros(150, np.uint8)))
+    monkeypatch.setattr(images, "THUMBNAILS_FILE", tmp_path / "static" / "thumbnails.png")
+    assert images.main([]) == 0
+    assert capsys.readouterr().out == f"{images.THUMBNAILS_FILE}\n"
+    with Image.open(images.THUMBNAILS_FILE) as picture:
+        assert picture.size == (2800, 56)
+    monkeypatch.setattr(images, "THUMBNAILS_FILE", tmp_path)
+    assert images.main([]) == 1
+    assert "cannot be written" in capsys.readouterr().err

@@ -82,6 +82,16 @@ def test_class_means_equal_a_plain_loop(network, split, computed):
                 assert means[label, filter_] == pytest.approx(expected, rel=1e-5)
 
 
+def test_means_are_over_all_images(network, split, computed):
+    found = computed.means(split.labels)
+    assert list(found) == ["conv", "pool"]
+    for name, means in found.items():
+        outputs = [network.activations(to_input(one[np.newaxis]))[name] for one in split.images]
+        for filter_ in range(3):
+            cells = np.stack(outputs)[..., filter_].ravel().tolist()
+            assert means[filter_] == pytest.approx(math.fsum(cells) / len(cells), rel=1e-5)
+
+
 def test_probabilities_are_the_networks_output(network, split, computed):
     one_by_one = [network.predict(to_input(image[np.newaxis]))[0] for image in split.images]
     np.testing.assert_allclose(computed.probabilities, one_by_one, rtol=1e-5)

@@ -85,3 +85,18 @@ def test_versions_of_a_model_have_keys_of_their_own(model: cache.Version) -> Non
     later = cache.Version(model.folder, tuple(time + 1 for time in model.written))
     assert model.key != later.key
     assert cache.image_key(model, 1) != cache.image_key(model, 2)
+
+
+def test_a_map_on_which_all_images_have_one_place() -> None:
+    places, labels = np.full((3, 2), 5.0, np.float32), np.array([2, 0, 2], np.uint8)
+    data = packet.map_packet(places, labels, labels, np.ones(3, np.float32), {"kind": "map"})
+    length = int.from_bytes(data[:4], "little")
+    assert json.loads(data[4 : 4 + length]) == {
+        "kind": "map",
+        "count": 3,
+        "extent": [0, 0],
+        "medians": [[0, 0], [0, 0]],
+    }
+    arrays = data[4 + length :]
+    assert np.frombuffer(arrays, "<u2", 9).tolist() == [0] * 6 + [1000] * 3
+    assert list(arrays[18:]) == [2, 0, 2, 2, 0, 2]

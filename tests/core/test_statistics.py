@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from core import statistics
 
+VALUES = st.integers(-5, 5) | st.floats(-1, 1)
 # Few different values, so that many are equal.
 GROUPS = st.lists(st.integers(-5, 5), min_size=2, max_size=40).map(
     lambda values: np.sort(np.array(values, float))
@@ -51,6 +52,23 @@ def test_the_aucs_error_is_that_of_its_definition(above, below):
     columns = [math.fsum(column) / len(above) for column in zip(*kernel, strict=True)]
     expected = math.sqrt(variance(rows) + variance(columns))
     assert statistics.auc(above, below)[1] == pytest.approx(expected, abs=1e-12)
+
+
+@given(
+    st.integers(3, 40).flatmap(lambda n: st.tuples(*[st.lists(VALUES, min_size=n, max_size=n)] * 2))
+)
+def test_spearman_is_scipys(lists):
+    first, second = (np.array(values) for values in lists)
+    found = statistics.spearman(first, second)
+    if min(len(set(values)) for values in lists) == 1:
+        assert found == 0
+    else:
+        expected = scipy.stats.spearmanr(first, second).statistic
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_spearman_of_one_pair():
+    assert statistics.spearman(np.array([0.3]), np.array([0.1])) == 0
 
 
 @pytest.mark.parametrize(("n", "dimensions"), [(200, 128), (50, 3), (30, 2)])

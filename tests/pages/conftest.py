@@ -12,7 +12,15 @@ from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
 APP = Path(__file__).parents[2] / "streamlit_app.py"
-PAGES = ("home", "dataset_gallery", "model_training", "filter_explorer", "class_comparison")
+PAGES = (
+    "home",
+    "dataset_gallery",
+    "model_training",
+    "filter_explorer",
+    "class_comparison",
+    "ablation",
+    "embedding",
+)
 
 Open = Callable[..., AppTest]
 

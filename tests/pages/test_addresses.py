@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core import cache
+from core import ablation, cache
 from core.dataset import CLASS_NAMES
 from tests.pages.conftest import PAGES, Open, assert_sound, html, text
 
@@ -85,7 +85,23 @@ PARAMETERS = (
     "true",
     "predicted",
     "cells",
+    "off",
+    "off_gives",
+    "epoch",
+    "map",
+    "colour",
 )
+
+
+def random_set(rng: random.Random) -> str:
+    """Some filters that are off; seldom of the first convolution, which takes twenty times as
+    long."""
+    layers = ["conv_layer_1", "conv_layer_3"] if rng.random() < 0.2 else ["conv_layer_3"]
+    chosen = (sorted(rng.sample(range(64), rng.choice((1, 3, 64)))) for _ in layers)
+    return ";".join(
+        f"{layer}:{','.join(map(str, filters))}"
+        for layer, filters in zip(layers, chosen, strict=True)
+    )
 
 
 def random_address(rng: random.Random) -> dict[str, Any]:
@@ -95,7 +111,7 @@ def random_address(rng: random.Random) -> dict[str, Any]:
         "layer": rng.choice(LAYERS),
         "filter": rng.randrange(64),
         "scale": rng.choice(("map", "shared")),
-        "panel": rng.choice(("numbers", "top images")),
+        "panel": rng.choice(("numbers", "top images", "epochs")),
         "row": rng.randrange(26),
         "col": rng.randrange(26),
         "class_a": rng.randrange(10),
@@ -106,6 +122,11 @@ def random_address(rng: random.Random) -> dict[str, Any]:
         "true": rng.choice(CLASS_NAMES),
         "predicted": rng.choice(CLASS_NAMES),
         "cells": rng.choice(("counts", "shares")),
+        "off": random_set(rng),
+        "off_gives": rng.choice(("0", "its mean")),
+        "epoch": rng.choice((0, 3, 9)),
+        "map": rng.choice(("neighbours", "PCA")),
+        "colour": rng.choice(("class", "error")),
     }
     return {name: value for name, value in values.items() if rng.random() < 0.7}
 
@@ -114,7 +135,8 @@ def random_address(rng: random.Random) -> dict[str, Any]:
 def test_random_addresses_show_the_view_they_ask_for(open_page: Open, page: str) -> None:
     rng = random.Random(page)
     test = cache.split("test")
-    for _ in range(RANDOM_ADDRESSES):
+    # A set of filters off takes up to a fifth of a second.
+    for _ in range(RANDOM_ADDRESSES // 4 if page == "ablation" else RANDOM_ADDRESSES):
         address = random_address(rng)
         app = open_page(page, **address)
         assert_sound(app)
@@ -124,6 +146,8 @@ def test_random_addresses_show_the_view_they_ask_for(open_page: Open, page: str)
             layer, chosen = address.get("layer", LAYERS[0]), address.get("filter", 0)
             if address.get("panel", "numbers") == "numbers":
                 assert f"Map {chosen} of {layer}" in text(app)
+            elif address["panel"] == "epochs":
+                assert f"Filter {chosen} of {layer}, as the network learned" in text(app)
             elif layer.startswith("conv"):
                 assert f"What excites filter {chosen} of {layer}" in text(app)
             assert f"test image {index}, {CLASS_NAMES[test.labels[index]]}" in text(app)
@@ -136,6 +160,12 @@ def test_random_addresses_show_the_view_they_ask_for(open_page: Open, page: str)
             ]
             assert all(row in html(app) for row in rows)
             assert f"Filter {address.get('filter', 0)} " in text(app)
+        if page == "ablation":
+            network = cache.network(cache.models()["tuned"])
+            off, wrong = ablation.parse(address.get("off", ""), network)
+            assert wrong == []
+            for layer in ("conv_layer_1", "conv_layer_3"):
+                assert f"{layer} {len(off.get(layer, ()))} of 64 filters off" in text(app)
         if page == "model_training":
             true, predicted = address.get("true", "Shirt"), address.get("predicted", "T-shirt/top")
             verb = "recognized as" if true == predicted else "taken for"

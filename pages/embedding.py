@@ -1,0 +1,147 @@
+"""All test images on a map, as the network's last hidden layer tells them apart."""
+
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from core import cache, images
+from core.dataset import CLASS_NAMES
+from core.images import CLASS_COLOURS, COMPONENT_AXES, VERDICT_COLOURS
+from core.insights import Insights
+from ui import controls, figures, frame
+from ui.contact_sheet import contact_sheet
+from ui.downloads import downloads
+from ui.image_map import image_map
+
+frame.start_page()
+view = frame.view()
+
+NEIGHBOURS = 8
+HOW = {
+    True: "<b>Principal components</b>: across and up are the two directions in which the "
+    "{numbers} numbers vary most. The map is a shadow: images far apart differ, but different ones "
+    "may also fall on the same place.",
+    False: "<b>Neighbour embedding</b> (t-SNE): each image stays near those whose {numbers} "
+    "numbers are most like its own. Only who is whose neighbour counts: how large a cloud is, how "
+    "far it is from another and which way is up mean nothing.",
+}
+WHAT_TO_SEE = {
+    True: "What to see: two directions are enough to part shoes from clothes, with the bags in "
+    "between, but T-shirt, Pullover, Coat and Shirt lie on one another.",
+    False: "What to see: T-shirt, Pullover, Coat and Shirt run into each other, Trouser and Bag "
+    "stand alone.",
+}
+ERRORS = (
+    "Colour by <i>error</i>: mistakes lie where clouds touch. A point deep inside the cloud of "
+    "another class is an odd image, or its label is wrong: open it and judge."
+)
+
+
+def pick(image: int) -> None:
+    """Opens an image everywhere."""
+    controls.choose(image=image)
+
+
+def neighbours(places: np.ndarray, predictions: np.ndarray) -> None:
+    """The images nearest to the chosen one on the map."""
+    test = cache.split("test")
+    distances = np.hypot(*(places - places[view.index]).T)
+    distances[view.index] = np.inf
+    found = np.argpartition(distances, NEIGHBOURS)[:NEIGHBOURS]
+    nearest = found[np.argsort(distances[found])].tolist()
+    same = int(np.count_nonzero(test.labels[nearest] == view.label))
+    st.html(
+        figures.title(
+            f"Nearest to {view.title}", f"{same} of {NEIGHBOURS} are {CLASS_NAMES[view.label]}"
+        )
+    )
+    names = [CLASS_NAMES[label] for label in test.labels[nearest]]
+    contact_sheet(
+        test.images[nearest],
+        nearest,
+        [
+            f"{name}, predicted {CLASS_NAMES[predictions[image]]}"
+            for name, image in zip(names, nearest, strict=True)
+        ],
+        None,
+        key="neighbours",
+        on_pick=pick,
+        side=62,
+        captions=names,
+    )
+
+
+def figure(places: np.ndarray, insights: Insights, pca: bool, by_error: bool) -> bytes:
+    """The map as a picture to keep."""
+    groups = cache.split("test").labels
+    legend = list(zip(CLASS_NAMES, CLASS_COLOURS, strict=True))
+    if by_error:
+        groups = (insights.predictions != groups).astype(np.uint8)
+        legend = list(zip(("right", "wrong"), VERDICT_COLOURS, strict=True))
+        order = np.argsort(groups, kind="stable")  # the wrong ones on top
+        places, groups = places[order], groups[order]
+    title = f"10,000 test images as {view.model.folder.name} tells them apart"
+    return images.points_figure(places, groups, legend, COMPONENT_AXES if pca else ("", ""), title)
+
+
+def table(places: np.ndarray, insights: Insights) -> bytes:
+    """What the map shows, as numbers."""
+    header = ("image", "class", "predicted", "confidence", "x", "y")
+    names = np.array(CLASS_NAMES)
+    columns = (
+        range(len(places)),
+        names[cache.split("test").labels],
+        names[insights.predictions],
+        insights.confidences,
+        *places.T,
+    )
+    return images.table_csv(header, list(zip(*columns, strict=True)))
+
+
+st.header("Map of images", anchor=False)
+insights, problem = frame.measured(view)
+if insights is None:
+    st.html(figures.note(problem))
+else:
+    last = next(layer for layer in reversed(view.network.layers) if layer.weights)
+    numbers = int(np.prod(last.input_shape))
+    left, right = st.columns([7, 4], gap="medium")
+    with left:
+        with st.container(horizontal=True):
+            pca = controls.map_of_components()
+            by_error = controls.coloured_by_error()
+        places = insights.components if pca else insights.embedding
+        image_map(cache.map_packet(view.model, pca), len(places), view.index, by_error, pick)
+    with right:
+        st.html(
+            figures.note(
+                f"Each point is one of the {len(places):,} test images, placed by the {numbers:,} "
+                f"numbers from which {last.name} finds its class: images that the network takes "
+                "for alike lie together. Point at one to see it, click to open it on every page."
+            )
+            + figures.note(HOW[pca].format(numbers=f"{numbers:,}"))
+            + figures.note(f"{WHAT_TO_SEE[pca]} {ERRORS}")
+        )
+        neighbours(places, insights.predictions)
+        st.html(
+            figures.note(
+                "Under each its class. The map is flat: in all those numbers others may be nearer."
+            )
+        )
+    name = f"{view.model.folder.name}_{'components' if pca else 'neighbours'}"
+    downloads(
+        ("Map (PNG)", f"{name}.png", partial(figure, places, insights, pca, by_error)),
+        ("Places (CSV)", f"{name}.csv", partial(table, places, insights)),
+    )
+st.html(
+    figures.note(
+        "Wheel, two fingers or + and − zoom, dragging moves the map. The names stand in the middle "
+        "of their class. "
+        + figures.link(
+            controls.address("embedding", image=controls.DEFAULT_IMAGE),
+            f"As in the tutorial: test image {controls.DEFAULT_IMAGE}, a bag",
+        )
+        + f". {figures.NUMBERS_DIFFER}"
+    )
+)

@@ -1,0 +1,195 @@
+"""What tells two classes apart, on the class comparison."""
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import cache
+from core.insights import Insights
+from core.separation import Separation
+from core.statistics import Z_95
+from tests.pages.conftest import Open, assert_sound, html, text
+from ui import charts
+from ui.separation import correlation, verdict
+
+PAIRS = [(0, 6), (9, 7)]
+
+
+def measured(model: str) -> Insights:
+    found = cache.insights(cache.models()[model])
+    assert found
+    return found
+
+
+def chart(app: AppTest) -> Any:
+    """The message of the chart of evidence and effect."""
+    (proto,) = [
+        one.proto for one in app.get("vega_lite_chart") if "drop (points)" in one.proto.spec
+    ]
+    return proto
+
+
+def shown(app: AppTest) -> pd.DataFrame:
+    """The chart's filters, from left to right."""
+    proto = chart(app)
+    return pyarrow.ipc.open_stream(proto.data.data or proto.datasets[0].data.data).read_pandas()
+
+
+def click(app: AppTest, selection: object) -> AppTest:
+    """What the browser sends on a click."""
+    states = app._tree.get_widget_states()
+    states.widgets.add(id=chart(app).id, string_value=json.dumps({"selection": selection}))
+    return app._run(states)
+
+
+@pytest.mark.parametrize("model", ["tutorial", "tuned"])
+@pytest.mark.parametrize("layer", ["conv_layer_1", "conv_layer_3"])
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_the_chart_shows_what_was_measured(
+    open_page: Open, model: str, layer: str, first: int, second: int
+) -> None:
+    app = open_page(
+        "class_comparison", model=model, layer=layer, class_a=first, class_b=second, filter=7
+    )
+    assert_sound(app)
+    insights = measured(model)
+    found = insights.filters[layer]
+    rows = shown(app)
+    assert sorted(rows["filter"]) == list(range(64))
+    assert (np.diff(rows["auc"]) <= 0).all()
+    auc = found.auc[rows["filter"], first, second].astype(float)
+    error = found.auc_error[rows["filter"], first, second].astype(float)
+    whole = float(insights.pair_accuracy[first, second])
+    drop = 100 * (whole - found.ablation_pair_accuracy[rows["filter"], first, second].astype(float))
+    np.testing.assert_allclose(rows["auc"], auc)
+    np.testing.assert_allclose(rows["low"], np.maximum(auc - Z_95 * error, 0), atol=1e-9)
+    np.testing.assert_allclose(rows["high"], np.minimum(auc + Z_95 * error, 1), atol=1e-9)
+    np.testing.assert_allclose(rows["drop"], drop, atol=1e-4)
+    best = set(rows["filter"][np.argsort(-np.abs(auc - 0.5))[:8]])
+    separates = rows["kind"].str.startswith("separates best")
+    assert set(rows["filter"][separates]) == best
+    needed = rows["kind"].isin([charts.KINDS[both, True][0] for both in (True, False)])
+    assert (rows["drop"][needed] > 0.29).all()
+    assert rows["filter"][rows["chosen"]].tolist() == [7]
+    words = text(app)
+    assert f"Filter 7 of {layer} average map" in words
+    position = rows["filter"].tolist().index(7)
+    assert f"AUC {rows['interval'][position]} drop {rows['cost'][position]}" in words
+    assert f"{whole:.2%} with all filters" in words
+
+
+def test_the_words_for_a_pair(open_page: Open) -> None:
+    app = open_page(
+        "class_comparison", model="tuned", layer="conv_layer_1", class_a=0, class_b=6, filter=3
+    )
+    assert_sound(app)
+    rows = shown(app).set_index("filter")
+    best = (rows["auc"] - 0.5).abs().idxmax()
+    costliest = rows["drop"].idxmax()
+    words = text(app)
+    assert best != costliest
+    assert f"Filter {best} separates best (AUC {rows['interval'][best]}, larger for Shirt)" in words
+    assert f"Filter {costliest} costs most, {rows['cost'][costliest]}" in words
+    rho = rows["drop"].corr((rows["auc"] - 0.5).abs(), method="spearman")
+    assert f"over the 64 filters: {rho:+.2f}".replace("-", "−") in words
+
+
+def test_a_pair_for_which_no_filter_is_needed(open_page: Open) -> None:
+    app = open_page("class_comparison", model="tutorial", layer="conv_layer_1")
+    assert_sound(app)
+    assert shown(app)["drop"].max() < 0.3
+    assert "No filter is needed by itself" in text(app)
+    assert set(shown(app)["kind"]) == {charts.KINDS[best, False][0] for best in (True, False)}
+
+
+def test_a_class_and_itself(open_page: Open) -> None:
+    app = open_page("class_comparison", class_a=4, class_b=4)
+    assert_sound(app)
+    assert "Choose two different classes" in text(app)
+    assert not app.get("vega_lite_chart")
+
+
+def test_a_layer_that_is_no_convolution(open_page: Open) -> None:
+    for layer in ("pool_layer_4", "dense_layer_6"):
+        app = open_page("class_comparison", layer=layer)
+        assert_sound(app)
+        assert "Only a convolution has filters of its own" in text(app)
+        assert not app.get("vega_lite_chart")
+
+
+def test_nothing_was_measured(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "insights", lambda _: None)
+    app = open_page("class_comparison")
+    assert_sound(app)
+    # For the upper figure's bars, and for the chart.
+    assert text(app).count("python -m core.insights") == 2
+    assert not app.get("vega_lite_chart")
+
+
+def test_a_click_chooses_the_filter(open_page: Open) -> None:
+    app = open_page("class_comparison", layer="conv_layer_3", filter=7)
+    click(app, {"picked": [{"filter": 40}]})
+    assert_sound(app)
+    assert app.session_state["filter"] == 40
+    assert "Filter 40 activation" in text(app)
+    assert "Filter 40 of conv_layer_3" in text(app)
+    assert shown(app).set_index("filter")["chosen"][40]
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {},
+        {"picked": {}},
+        {"picked": "x"},
+        {"picked": [3]},
+        {"picked": [{}]},
+        {"picked": [{"filter": 64}]},
+        {"picked": [{"filter": -1}]},
+        {"picked": [{"filter": 3.5}]},
+        {"picked": [{"filter": True}]},
+        {"picked": [{"filter": "<b>"}]},
+        {"other": [{"filter": 3}]},
+    ],
+)
+def test_any_other_message_of_the_browser_changes_nothing(
+    open_page: Open, selection: object
+) -> None:
+    app = click(open_page("class_comparison", layer="conv_layer_3", filter=7), selection)
+    assert_sound(app)
+    assert app.session_state["filter"] == 7
+
+
+def test_the_average_maps(open_page: Open) -> None:
+    app = open_page("class_comparison", model="tutorial", layer="conv_layer_3", class_b=6)
+    rows = shown(app)
+    best = rows["filter"][np.argsort(-np.abs(rows["auc"] - 0.5), kind="stable")[:4]].tolist()
+    columns = re.findall(r"filter (\d+)<br>", html(app))
+    assert [int(column) for column in columns] == best
+    for index in best:
+        for name in ("T-shirt/top", "Shirt"):
+            assert html(app).count(f'alt="Mean map of filter {index}, {name}"') == 1
+        assert f"Difference of filter {index}&#x27;s mean maps" in html(app)
+
+
+@pytest.mark.parametrize("count", [1, 3, 10, 128])
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_layers_of_other_sizes(count: int, spread: float) -> None:
+    """Also where all filters are equal, as dead ones are."""
+    rng = np.random.default_rng(count)
+    auc = 0.5 + spread * rng.uniform(-1, 1, count)
+    lost = np.rint(40 * spread * rng.uniform(-1, 1, count)).astype(np.intp)
+    found = Separation(auc, auc - 0.01 * spread, auc + 0.01 * spread, 2000, 1900, lost)
+    spec = json.dumps(charts.separation(found, ("A", "B"), 0), allow_nan=False)
+    assert spec.count('"interval":') == count
+    words = verdict(found, ("A", "B")) + correlation(found)
+    assert not re.search(r"\bnan\b|\binf\b|None", words)
+    assert ("tells the two apart" in words) is (spread == 0)
+    assert ("Rank correlation" in words) is (spread > 0 and count > 1)
+    assert found.separates.sum() == (max(count // 8, 1) if spread else 0)

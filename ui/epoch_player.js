@@ -1,0 +1,177 @@
+// What was saved of a training, one epoch at a time. All of it is in `data`: only where the slider
+// comes to rest is told to the server, for the address.
+const STEP = 600; // ms an epoch, while playing
+const REST = 400; // ms without a move, before the server hears of it
+const CURVE = { width: 250, height: 120, left: 38, bottom: 18 };
+
+const make = (name, parent, properties = {}) => {
+  const element = Object.assign(document.createElement(name), properties);
+  parent?.append(element);
+  return element;
+};
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+// The controls, which live as long as the component, so that the keyboard's focus stays.
+function build(root) {
+  const bar = make("div", root, { className: "bar" });
+  const player = {
+    button: make("button", bar, { type: "button" }),
+    slider: make("input", bar, { type: "range", min: 0, step: 1 }),
+    words: make("span", bar, { className: "at" }),
+    stage: make("div", root, { className: "row" }),
+    at: null,
+    timer: null,
+    rest: null,
+  };
+  player.slider.setAttribute("aria-label", "Epoch");
+  player.words.setAttribute("aria-live", "polite");
+  player.slider.oninput = () => {
+    pause(player);
+    show(player, Number(player.slider.value));
+    tell(player);
+  };
+  player.button.onclick = () => (player.timer ? (pause(player), tell(player)) : play(player));
+  pause(player);
+  return player;
+}
+
+function pause(player) {
+  clearInterval(player.timer);
+  player.timer = null;
+  player.button.textContent = "▶ play";
+}
+
+function play(player) {
+  const last = player.data.epochs.length - 1;
+  clearTimeout(player.rest);
+  player.button.textContent = "❚❚ pause";
+  show(player, player.at === last ? 0 : player.at + 1);
+  player.timer = setInterval(() => {
+    if (player.at < player.data.epochs.length - 1) return show(player, player.at + 1);
+    pause(player);
+    tell(player);
+  }, STEP);
+}
+
+function tell(player) {
+  clearTimeout(player.rest);
+  player.rest = setTimeout(() => {
+    player.told = player.data.epochs[player.at];
+    player.setTriggerValue("picked", player.told);
+  }, REST);
+}
+
+// The figures of `data`; each is a function that shows epoch `at`.
+function draw(player) {
+  const { data, stage } = player;
+  stage.replaceChildren();
+  player.figures = data.films.map((film) => drawFilm(film, data.epochs.length, stage));
+  player.figures.push(drawClasses(data, stage));
+  if (data.accuracies.length) player.figures.push(drawCurve(data, stage));
+  player.slider.max = data.epochs.length - 1;
+}
+
+function drawFilm(film, count, stage) {
+  const figure = make("div", stage);
+  make("h4", figure, { textContent: film.title });
+  const picture = make("i", figure);
+  const [height, width] = film.size;
+  figure.style.width = picture.style.width = `${film.width}px`;
+  picture.style.aspectRatio = `${width} / ${height}`;
+  picture.style.backgroundImage = `url(${film.sheet})`;
+  picture.setAttribute("role", "img");
+  picture.setAttribute("aria-label", film.title);
+  const bar = make("div", figure, { className: "colours" });
+  bar.append(film.ends[0]);
+  make("span", bar).style.background = `linear-gradient(90deg, ${film.colours})`;
+  bar.append(film.ends[1]);
+  make("p", figure, { textContent: film.words });
+  return (at) => {
+    picture.style.backgroundPositionY = count > 1 ? `${(100 * at) / (count - 1)}%` : "0";
+  };
+}
+
+function drawClasses(data, stage) {
+  const figure = make("div", stage);
+  make("h4", figure, { textContent: `Prediction for ${data.title}` });
+  const table = make("div", figure, { className: "classes" });
+  table.setAttribute("role", "img");
+  const rows = data.classes.map((name, index) => {
+    const isTrue = index === data.label;
+    make("b", table, { textContent: isTrue ? `${name} ✓` : name, className: isTrue ? "true" : "" });
+    return [make("u", make("span", table)), make("em", table)];
+  });
+  return (at) => {
+    const shares = data.probabilities[at];
+    const best = shares.indexOf(Math.max(...shares));
+    const alt = `Bars of the ten class probabilities; highest ${data.classes[best]}`;
+    table.setAttribute("aria-label", `${alt} with ${percent(shares[best])}`);
+    rows.forEach(([bar, number], index) => {
+      bar.style.width = percent(shares[index]).replace(" ", "");
+      number.textContent = percent(shares[index]);
+    });
+  };
+}
+
+function drawCurve(data, stage) {
+  const figure = make("div", stage);
+  make("h4", figure, { textContent: "Test accuracy" });
+  const { width, height, left, bottom } = CURVE;
+  const last = data.epochs.at(-1);
+  const x = (epoch) => left + ((width - left - 8) * epoch) / last;
+  const y = (share) => (height - bottom) * (1 - share) + 4;
+  const points = data.epochs.map((epoch, at) => [x(epoch), y(data.accuracies[at])]);
+  const lines = [0, 0.5, 1].map(
+    (share) =>
+      `<line class="grid" x1="${left}" x2="${width}" y1="${y(share)}" y2="${y(share)}"/>` +
+      `<text x="${left - 6}" y="${y(share) + 4}" text-anchor="end">${100 * share} %</text>`,
+  );
+  figure.insertAdjacentHTML(
+    "beforeend",
+    `<svg width="${width}" height="${height + 12}" role="img" aria-label="Curve of the test accuracy by epoch">
+      ${lines.join("")}<polyline class="curve" points="${points.join(" ")}"/>
+      ${points.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="2.5" fill="#0072b2"/>`).join("")}
+      <circle class="now" r="6"/>
+      <text x="${left}" y="${height + 8}">0</text>
+      <text x="${width - 8}" y="${height + 8}" text-anchor="middle">${last}</text>
+      <text x="${(left + width) / 2}" y="${height + 8}" text-anchor="middle">epoch</text>
+    </svg>`,
+  );
+  const now = figure.querySelector(".now");
+  return (at) => {
+    now.setAttribute("cx", points[at][0]);
+    now.setAttribute("cy", points[at][1]);
+  };
+}
+
+function show(player, at) {
+  const { data } = player;
+  player.at = at;
+  player.slider.value = at;
+  const epoch = data.epochs[at];
+  const when = epoch ? `after epoch ${epoch}` : "before training";
+  const accuracy = data.accuracies.length ? `, test accuracy ${percent(data.accuracies[at])}` : "";
+  player.words.textContent = when + accuracy;
+  player.slider.setAttribute("aria-valuetext", when);
+  player.figures.forEach((figure) => figure(at));
+}
+
+const players = new WeakMap();
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".epoch-player");
+  if (!players.has(root)) players.set(root, build(root));
+  const player = players.get(root);
+  const epochs = String(player.data?.epochs);
+  Object.assign(player, { data, setTriggerValue });
+  draw(player);
+  // What the server says counts, unless the slider has moved on meanwhile or is playing.
+  const elsewhere = data.epochs[data.at] !== player.told;
+  const stays = epochs === String(data.epochs) && (player.timer || !elsewhere);
+  player.told = data.epochs[data.at];
+  show(player, stays ? player.at : data.at);
+  return () => {
+    clearInterval(player.timer);
+    clearTimeout(player.rest);
+  };
+}

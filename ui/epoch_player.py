@@ -1,0 +1,91 @@
+"""A slider over a model's saved epochs, with play, a browser component.
+
+All epochs are sent at once, so moving the slider asks nothing of the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from core.dataset import CLASS_NAMES
+from core.images import FloatArray, Scale, colour_stops, sheet_uri
+from ui import controls, figures
+from ui.frame import View
+
+_HERE = Path(__file__).parent
+_component = st.components.v2.component(
+    "epoch_player",
+    html='<div class="epoch-player"></div>',
+    css=(_HERE / "epoch_player.css").read_text(),
+    js=(_HERE / "epoch_player.js").read_text(),
+)
+
+
+@dataclass(frozen=True)
+class Film:
+    """A picture that changes with the epoch: a title, words on it, an array (epochs, h, w) on one
+    scale, and its width in CSS pixels."""
+
+    title: str
+    words: str
+    pictures: FloatArray
+    scale: Scale
+    width: int
+
+
+def epoch_player(
+    view: View,
+    films: Sequence[Film],
+    epochs: Sequence[int],
+    probabilities: FloatArray,
+    accuracies: FloatArray,
+) -> None:
+    """Shows what was saved of a training, one epoch at a time; the chosen one is in the URL.
+
+    Args:
+        view: the model and the image.
+        films: the pictures.
+        epochs: their numbers, ascending, 0 for before the training.
+        probabilities: the network's output for the image in view at each epoch, (epochs, 10).
+        accuracies: the share of test images that it gets right at each epoch, (epochs,); empty
+            where that was not counted.
+    """
+
+    def picked() -> None:
+        # What comes from a browser may be anything.
+        epoch = st.session_state["epoch_player"].picked
+        if type(epoch) is int and epoch in epochs:
+            controls.keep_epoch(epoch, epochs)
+
+    _component(
+        data={
+            "epochs": list(epochs),
+            "at": list(epochs).index(controls.epoch(epochs)),
+            "films": [_film(film) for film in films],
+            "classes": CLASS_NAMES,
+            "label": view.label,
+            "title": view.title,
+            "probabilities": probabilities.round(4).tolist(),
+            "accuracies": accuracies.round(4).tolist(),
+        },
+        key="epoch_player",
+        on_picked_change=picked,
+    )
+
+
+def _film(film: Film) -> dict[str, object]:
+    _, height, width = film.pictures.shape
+    return {
+        "title": film.title,
+        "words": film.words,
+        "sheet": sheet_uri(np.moveaxis(film.pictures, 0, 2), 1, film.scale),
+        "size": [height, width],
+        "width": film.width,
+        "colours": colour_stops(film.scale.palette),
+        "ends": [figures.number(film.scale.low), figures.number(film.scale.high)],
+    }
