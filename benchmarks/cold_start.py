@@ -14,7 +14,15 @@ from benchmarks.server import APP, Server
 from benchmarks.student import Student
 from benchmarks.table import machine, table
 
-PAGES = ("/", "/dataset_gallery", "/model_training", "/filter_explorer", "/class_comparison")
+PAGES = (
+    "/",
+    "/dataset_gallery",
+    "/model_training",
+    "/filter_explorer",
+    "/class_comparison",
+    "/ablation",
+    "/embedding",
+)
 MAX_SECONDS = 2.0
 MAX_MEGABYTES = 350.0
 

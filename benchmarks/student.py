@@ -154,6 +154,11 @@ class Student:
         self._acknowledge()
         return reply
 
+    def go(self, **parameters: str) -> Reply:
+        """Follow a link to the same page with other parameters, as Back does, too."""
+        self.query |= parameters
+        return self._rerun()
+
     def _switch(self, name: str) -> None:
         if name not in self._page_hashes:
             raise PageError(f"no page {name!r}; there are {sorted(self._page_hashes)}")

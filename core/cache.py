@@ -33,6 +33,7 @@ from core.images import (
     colour_stops,
 )
 from core.insights import Insights
+from core.memory import give_back
 from core.model_folder import ModelFolder
 from core.network import Network
 
@@ -45,6 +46,7 @@ MOST_COUNTED = 256
 # One 28×28 image is too small to share between BLAS threads: with many students they only wait for
 # each other. An environment variable would come too late, NumPy is already imported.
 threadpool_limits(limits=1, user_api="blas")
+give_back()
 
 
 def _shared(entries: int) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:

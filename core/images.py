@@ -14,16 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.figure import Figure
 from PIL import Image
 
 from core.dataset import CLASS_NAMES, DatasetError, load_split
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FloatArray = npt.NDArray[np.floating]
 AnyArray = npt.NDArray[np.generic]
@@ -179,7 +181,7 @@ def contact_print(images: npt.NDArray[np.uint8], columns: int) -> bytes:
 
 def map_figure(values: FloatArray, scale: Scale, title: str) -> bytes:
     """PNG file of one array (h, w) with axes in cells and a colour bar in activation units."""
-    figure = Figure(figsize=(6, 5), layout="constrained")
+    figure = _figure(6, 5)
     axes = figure.add_subplot()
     picture = axes.imshow(values, PALETTES[scale.palette], vmin=scale.low, vmax=scale.high)
     figure.colorbar(picture, ax=axes, label="activation (no unit)")
@@ -193,7 +195,7 @@ def sheet_figure(maps: FloatArray, scale: Scale | None, title: str, columns: int
     """PNG file of all maps (h, w, n), numbered from 0; without a scale each map has its own."""
     count = maps.shape[2]
     rows = -(-count // columns)
-    figure = Figure(figsize=(columns * 1.1, rows * 1.2 + 0.6), layout="constrained")
+    figure = _figure(columns * 1.1, rows * 1.2 + 0.6)
     grid = figure.subplots(rows, columns, squeeze=False)
     for index, axes in enumerate(grid.flat):
         axes.set_axis_off()
@@ -212,9 +214,7 @@ def rows_figure(
     title: str,
 ) -> bytes:
     """PNG file of a grid of arrays: each column has a heading, its arrays and one scale."""
-    figure = Figure(
-        figsize=(1.6 * len(columns) + 1.5, 1.35 * len(row_titles) + 1.2), layout="constrained"
-    )
+    figure = _figure(1.6 * len(columns) + 1.5, 1.35 * len(row_titles) + 1.2)
     grid = figure.subplots(len(row_titles), len(columns), squeeze=False)
     for column, (heading, arrays, scale) in enumerate(columns):
         for row, values in enumerate(arrays):
@@ -233,7 +233,7 @@ def rows_figure(
 
 def curves_figure(history: pd.DataFrame, title: str) -> bytes:
     """PNG file of loss and accuracy by epoch, a line a split, from a model's history."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = _figure(9, 3.6)
     for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for column in history.columns:
             split, _, what = column.partition("_")
@@ -257,7 +257,7 @@ def points_figure(
 ) -> bytes:
     """PNG file of points at places (n, 2), the last on top; a point's group (n,) is its name and
     colour in the legend."""
-    figure = Figure(figsize=(8, 7), layout="constrained")
+    figure = _figure(8, 7)
     axes = figure.add_subplot()
     x, y = places.T
     axes.scatter(x, y, s=3, c=np.array([colour for _, colour in legend])[groups], linewidths=0)
@@ -304,6 +304,14 @@ def arrays_npz(arrays: dict[str, AnyArray]) -> bytes:
 def class_label(label: int) -> str:
     """Number and name of a class, as in "8 Bag"."""
     return f"{label} {CLASS_NAMES[label]}"
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure of that size in inches."""
+    # Most processes never draw one: this import takes 14 MB.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _save(figure: Figure) -> bytes:
