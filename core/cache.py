@@ -26,11 +26,15 @@ from core.images import (
     CLASS_COLOURS_ON_DARK,
     COMPONENT_AXES,
     PALETTES,
+    SHEET_COLUMNS,
     THUMBNAIL_COLUMNS,
     THUMBNAILS_FILE,
     VERDICT_COLOURS,
     VERDICT_COLOURS_ON_DARK,
+    Scale,
     colour_stops,
+    sheet_uri,
+    tile,
 )
 from core.insights import Insights
 from core.memory import give_back
@@ -160,6 +164,20 @@ def epoch_outputs(
     for stack in stacks:
         stack.setflags(write=False)
     return stacks[0], stacks[1]
+
+
+# 0.2 MB each at most. The filter explorer asks for it with each filter.
+@_shared(8)
+def epoch_sheet(model: Version, index: int, layer: str) -> str:
+    """All maps of a layer for one test image in one picture, epoch below epoch, as the `src` of an
+    image; each map has one scale for all epochs. Raises DatasetError and ModelError."""
+    maps, _ = epoch_outputs(model, index, layer)
+    largest = np.abs(maps).max(axis=(0, 1, 2))
+    scale = Scale.of(maps)
+    share = maps / np.where(largest > 0, largest, 1)
+    sheets = np.stack([tile(one, min(SHEET_COLUMNS, one.shape[2])) for one in share])
+    unit = Scale(-1.0 if scale.palette == "diverging" else 0.0, 1.0, scale.palette)
+    return sheet_uri(np.moveaxis(sheets, 0, 2), 1, unit)
 
 
 @_shared(8)

@@ -63,6 +63,7 @@ VERDICT_COLOURS_ON_DARK = ("#5c5c5c", "#d55e00")
 COMPONENT_AXES = ("first principal component", "second principal component")
 
 FIGURE_DPI = 150
+SHEET_COLUMNS = 8
 
 # All test images in one file, which Streamlit serves and browsers keep.
 THUMBNAILS_FILE = Path(__file__).resolve().parents[1] / "static" / "test_images.png"

@@ -15,7 +15,7 @@ from core.network import Layer
 from ui import controls, figures, frame, microscope
 from ui.contact_sheet import contact_sheet
 from ui.downloads import downloads
-from ui.epoch_player import Film, epoch_player
+from ui.epoch_player import Film, epoch_player, epoch_sheet
 
 frame.start_page()
 view = frame.view()
@@ -313,10 +313,16 @@ def epochs(index: int) -> None:
         list(saved),
         probabilities,
         insights.epoch_accuracy if insights else np.zeros(0, np.float32),
+        index,
+    )
+    st.html(figures.title(f"All {maps.shape[2]} maps of {layer.name} at that epoch"))
+    epoch_sheet(
+        cache.epoch_sheet(view.model, view.index, layer.name), layer.output_shape, len(saved)
     )
     st.html(
         figures.note(
-            "Each picture has one colour scale for all epochs, so what changes is the network. "
+            "Each picture, and each map of the sheet, has one colour scale for all epochs, so what "
+            "changes is the network. "
             "Epoch 0 is the network before training: its kernels are random, and its maps already "
             "show edges, for any small kernel does. <b>Look for</b> when the map takes the form "
             "that it keeps, and whether the prediction settles before or after it."

@@ -162,7 +162,7 @@ def when_it_learned(first: Layer, insights: Insights | None) -> None:
     film = Film(
         f"The {kernels.shape[3]} kernels of {first.name}",
         "Weights: blue against, red for. Row by row, filter 0 first.",
-        np.stack([images.tile(sheet, figures.SHEET_COLUMNS) for sheet in apart]),
+        np.stack([images.tile(sheet, images.SHEET_COLUMNS) for sheet in apart]),
         Scale.centred(kernels),
         320,
     )
@@ -371,7 +371,7 @@ if insights is not None:
         )
         st.html(
             figures.note(
-                "Test images by the probability of the predicted class, in steps of 0.1; beside "
+                "Test images by the probability of the predicted class, in steps of 0.1; below "
                 "each point their number, the line is a 95 % Wilson interval. On the dashed line "
                 "the network is right as often as it claims; below it is too sure of itself. The "
                 "calibration error is the mean distance from that line over all images."

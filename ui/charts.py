@@ -369,7 +369,13 @@ def calibration(bins: Sequence[Bin]) -> dict[str, Any]:
             },
             {
                 "data": {"values": values},
-                "mark": {"type": "text", "dx": 8, "align": "left", "color": "#888", "fontSize": 10},
+                "mark": {
+                    "type": "text",
+                    "dy": 5,
+                    "baseline": "top",
+                    "color": "#888",
+                    "fontSize": 10,
+                },
                 "encoding": {
                     "x": x,
                     "y": unit | {"field": "low"},

@@ -154,6 +154,9 @@ function show(player, at) {
   player.words.textContent = when + accuracy;
   player.slider.setAttribute("aria-valuetext", when);
   player.figures.forEach((figure) => figure(at));
+  // For the sheet of all maps, a component of its own.
+  globalThis.shownEpoch = { at, chosen: data.chosen };
+  document.dispatchEvent(new Event("epoch"));
 }
 
 const players = new WeakMap();

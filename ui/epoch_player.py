@@ -13,7 +13,8 @@ import numpy as np
 import streamlit as st
 
 from core.dataset import CLASS_NAMES
-from core.images import FloatArray, Scale, colour_stops, sheet_uri
+from core.images import SHEET_COLUMNS, FloatArray, Scale, colour_stops, sheet_uri
+from core.network import Shape
 from ui import controls, figures
 from ui.frame import View
 
@@ -23,6 +24,14 @@ _component = st.components.v2.component(
     html='<div class="epoch-player"></div>',
     css=(_HERE / "epoch_player.css").read_text(),
     js=(_HERE / "epoch_player.js").read_text(),
+)
+
+
+_sheet = st.components.v2.component(
+    "epoch_sheet",
+    html='<div class="epoch-player"></div>',
+    css=(_HERE / "epoch_player.css").read_text(),
+    js=(_HERE / "epoch_sheet.js").read_text(),
 )
 
 
@@ -44,6 +53,7 @@ def epoch_player(
     epochs: Sequence[int],
     probabilities: FloatArray,
     accuracies: FloatArray,
+    chosen: int | None = None,
 ) -> None:
     """Shows what was saved of a training, one epoch at a time; the chosen one is in the URL.
 
@@ -54,6 +64,7 @@ def epoch_player(
         probabilities: the network's output for the image in view at each epoch, (epochs, 10).
         accuracies: the share of test images that it gets right at each epoch, (epochs,); empty
             where that was not counted.
+        chosen: the filter that `epoch_sheet` outlines.
     """
 
     def picked() -> None:
@@ -69,12 +80,39 @@ def epoch_player(
             "films": [_film(film) for film in films],
             "classes": CLASS_NAMES,
             "label": view.label,
+            "chosen": chosen,
             "title": view.title,
             "probabilities": probabilities.round(4).tolist(),
             "accuracies": accuracies.round(4).tolist(),
         },
         key="epoch_player",
         on_picked_change=picked,
+    )
+
+
+def epoch_sheet(sheet: str, shape: Shape, epochs: int) -> None:
+    """Shows all maps of a layer at the epoch of the player on the same page.
+
+    It is a component of its own because a filter move leaves it as it is: Streamlit sends a large
+    message that did not change only once.
+
+    Args:
+        sheet: what `cache.epoch_sheet` gives.
+        shape: the layer's output shape (h, w, filters).
+        epochs: how many there are.
+    """
+    height, width, count = shape
+    columns = min(SHEET_COLUMNS, count)
+    _sheet(
+        data={
+            "sheet": sheet,
+            "columns": columns,
+            "size": [-(-count // columns) * height, columns * width],
+            "cell": [height, width],
+            "count": count,
+            "epochs": epochs,
+        },
+        key="epoch_sheet",
     )
 
 

@@ -13,9 +13,17 @@ from typing import Any
 import numpy as np
 
 from core.dataset import CLASS_NAMES
-from core.images import AnyArray, FloatArray, Scale, colour_stops, data_uri, sheet_uri, to_indices
+from core.images import (
+    SHEET_COLUMNS,
+    AnyArray,
+    FloatArray,
+    Scale,
+    colour_stops,
+    data_uri,
+    sheet_uri,
+    to_indices,
+)
 
-SHEET_COLUMNS = 8
 _HUNDREDTHS = [f".{hundredths:02}" for hundredths in range(100)]
 
 NUMBERS_DIFFER = (

@@ -11,15 +11,16 @@ from tests.browser.conftest import Visit
 
 def test_the_epochs_play_in_the_browser(server: Server, visit: Visit) -> None:
     page = visit(f"{server.url}/filter_explorer?model=tutorial&panel=epochs&epoch=2")
-    player = page.locator(".epoch-player")
+    player = page.locator(".st-key-epoch_player")
+    sheet = page.locator(".st-key-epoch_sheet i")
     expect(player.get_by_text("after epoch 2, test accuracy")).to_be_visible()
     slider = player.get_by_role("slider", name="Epoch")
     picture = player.locator("i").last
     place = "element => element.style.backgroundPositionY"
-    assert picture.evaluate(place) == "40%"
+    assert picture.evaluate(place) == sheet.evaluate(place) == "40%"
     slider.press("Home")
     expect(player.get_by_text("before training, test accuracy")).to_be_visible()
-    assert picture.evaluate(place) == "0%"
+    assert picture.evaluate(place) == sheet.evaluate(place) == "0%"
     assert_parameters(page, epoch=0)
     wait_until_idle(page)
     sent: list[object] = []

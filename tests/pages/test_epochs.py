@@ -92,6 +92,33 @@ def test_films_show_what_keras_computes(
         assert np.abs(frames(film).astype(int) - shades).max() <= 4
 
 
+def test_the_sheet_has_all_maps_of_each_epoch(open_page: Open) -> None:
+    app = open_page(
+        "filter_explorer", model="tutorial", layer="conv_layer_3", image=42, panel="epochs"
+    )
+    (proto,) = [
+        element.proto
+        for element in app.get("bidi_component")
+        if element.proto.component_name == "epoch_sheet"
+    ]
+    data = json.loads(proto.json)
+    assert (data["size"], data["cell"], data["columns"]) == ([88, 88], [11, 11], 8)
+    shown = frames(data).reshape(data["epochs"], 8, 11, 8, 11).transpose(0, 1, 3, 2, 4)
+    shown = shown.reshape(data["epochs"], 64, 11, 11)
+    image = to_input(cache.split("test").images[42:43])
+    maps = []
+    for epoch in cache.models()["tutorial"].folder.checkpoint_epochs():
+        network = at_epoch("tutorial", epoch)
+        extract = keras.Model(network.inputs[0], network.get_layer("conv_layer_3").output)
+        maps.append(np.moveaxis(extract(image).numpy()[0], 2, 0))
+    expected = np.stack(maps)
+    # Each map has one scale for all epochs.
+    largest = expected.max(axis=(0, 2, 3), keepdims=True)
+    shades = 255 * expected / np.where(largest > 0, largest, 1)
+    assert shown.shape == expected.shape
+    assert np.abs(shown - shades).max() <= 4.5
+
+
 def test_accuracies_are_those_of_the_test_images(open_page: Open) -> None:
     """On a thousand of them, with Keras; all of them are counted by `core.insights`."""
     data = player(open_page("model_training", model="tutorial"))
