@@ -371,8 +371,8 @@ if insights is not None:
         )
         st.html(
             figures.note(
-                "Test images by the probability of the predicted class, in steps of 0.1; below "
-                "each point their number, the line is a 95 % Wilson interval. On the dashed line "
+                "Test images by the probability of the predicted class, in steps of 0.1; at the "
+                "bottom their number, the line is a 95 % Wilson interval. On the dashed line "
                 "the network is right as often as it claims; below it is too sure of itself. The "
                 "calibration error is the mean distance from that line over all images."
             )

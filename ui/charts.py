@@ -371,14 +371,15 @@ def calibration(bins: Sequence[Bin]) -> dict[str, Any]:
                 "data": {"values": values},
                 "mark": {
                     "type": "text",
-                    "dy": 5,
-                    "baseline": "top",
+                    "dy": -3,
+                    "baseline": "bottom",
                     "color": "#888",
                     "fontSize": 10,
                 },
                 "encoding": {
                     "x": x,
-                    "y": unit | {"field": "low"},
+                    # Beside the points they would lie on the dashed line.
+                    "y": {"value": "height"},
                     "text": {"field": "images"},
                 },
             },
