@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Collection
-from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -11,13 +10,12 @@ import streamlit as st
 
 from core import ablation, cache, images
 from core.ablation import Answers, Off
-from core.cache import Version
 from core.dataset import CLASS_NAMES, to_input
 from core.insights import Insights
-from core.jobs import Job, TooManyJobs
 from core.network import Layer
-from ui import charts, controls, figures, frame
+from ui import charts, controls, counting, figures, frame
 from ui.contact_sheet import contact_sheet
+from ui.counting import Wanted
 from ui.downloads import downloads
 
 frame.start_page()
@@ -25,7 +23,6 @@ view = frame.view()
 
 FEW, MANY = 8, 32  # filters in the sets that the menus offer
 BEFORE_AFTER = ("all filters on", "these off")
-Wanted = tuple[Version, str, bool]  # the model, the filters that are off, whether to their mean
 layers = ablation.convolutions(view.network)
 test = cache.split("test")
 
@@ -181,17 +178,21 @@ def accuracy(before: Answers, after: Answers, words: str) -> str:
     )
 
 
-def accuracies(off: Off, timed: bool) -> None:
+def accuracies(wanted: Wanted, timed: bool) -> None:
     """The accuracy on a sample or, once they were counted, on all test images."""
-    take_result()
-    text = ablation.spell(off)
-    before = cache.counted_answers(view.model, "", to_mean=False)
-    after = cache.counted_answers(view.model, text, to_mean)
+    model, off, mean = wanted
+    before = after = None
+    if insights is not None:
+        counting.take_result()
+        before = cache.counted_answers(model, "", to_mean=False)
+        after = cache.counted_answers(model, off, mean)
     counted = before is not None and after is not None
+    if counted and timed:
+        st.rerun()
     words = f"Counted over all {len(test.labels):,} test images."
     if before is None or after is None:
-        before = cache.sample_answers(view.model, "", to_mean=False)
-        after = cache.sample_answers(view.model, text, to_mean)
+        before = cache.sample_answers(model, "", to_mean=False)
+        after = cache.sample_answers(model, off, mean)
         words = (
             f"Of {sum(after.counts):,} test images, {after.counts[0]} of each class, always the "
             "same ones."
@@ -200,82 +201,16 @@ def accuracies(off: Off, timed: bool) -> None:
     rows = list(zip(CLASS_NAMES, after.counts, before.right, after.right, strict=True))
     header = ("class", "images", "right with all on", "right with these off")
     downloads(("Accuracy (CSV)", "filters_off.csv", lambda: images.table_csv(header, rows)))
-    if counted and timed:
-        st.rerun()
     if not counted and insights is not None:
-        count(off, timed)
-
-
-def latest_count() -> tuple[Wanted | None, Job | None]:
-    """What this session counted last, and the job, which is None where too many were in line."""
-    latest: tuple[Wanted | None, Job | None] = st.session_state.get("count", (None, None))
-    return latest
-
-
-def counting(off: Off) -> Job | None:
-    """The count over all test images that is under way for these filters."""
-    asked, job = latest_count()
-    if job is not None and asked == (view.model, ablation.spell(off), to_mean) and not job.done:
-        return job
-    return None
-
-
-def count(off: Off, timed: bool) -> None:
-    """The way to a count over all test images, which a process of its own does.
-
-    This runs again by itself if `timed`, to show how far that is. Only a run of the whole page
-    begins and ends that.
-    """
-    wanted = (view.model, ablation.spell(off), to_mean)
-    job = counting(off)
-    if timed != (job is not None):
-        st.rerun()
-    if job is not None:
-        words = f"{job.before} others come first" if job.before else "counting"
-        st.progress(job.progress, f"All 10,000 test images: {words}")
-        st.button("Cancel", key="cancel_count", on_click=job.cancel)
-        return
-    asked, job = latest_count()
-    if asked == wanted and job is None:
-        st.warning("Too many are counting now: please try again soon.")
-    elif asked == wanted and job is not None and job.problem:
-        st.warning(job.problem)
-    st.button("Count over all 10,000", key="count_all", on_click=start_count, args=(wanted,))
-
-
-def take_result() -> None:
-    """Keeps what the latest count of this session has found."""
-    asked, job = latest_count()
-    if asked is not None and job is not None and job.result is not None:
-        found = Answers(tuple(job.result["right"]), tuple(job.result["counts"]))
-        cache.keep_count(*asked, found)
-
-
-def start_count(wanted: Wanted) -> None:
-    """Gets in line for a count."""
-    model, text, mean = wanted
-
-    def known() -> dict[str, object] | None:
-        answers = cache.counted_answers(model, text, mean)
-        return asdict(answers) if answers else None
-
-    command = ["core.ablation", str(model.folder.path), text, "--json"]
-    try:
-        job: Job | None = Job(command + ["--mean"] * mean, known)
-    except TooManyJobs:
-        job = None
-    st.session_state["count"] = (wanted, job)
+        counting.count(wanted, timed)
 
 
 @st.fragment
 def board() -> None:
     """All that depends on which filters are off."""
     off, wrong = controls.filters_off(view.network)
-    _, job = latest_count()
-    if job is not None and not job.done and counting(off) is None:
-        # Other filters are off by now. The whole page runs again, to end the count's timer.
-        job.cancel()
-        st.rerun()
+    wanted = (view.model, ablation.spell(off), to_mean)
+    timed = counting.running(wanted)
     if wrong:
         st.caption(f"“{wrong[0][:40]}” in the address is no filter of this model.")
     left, right = st.columns([13, 8], gap="medium")
@@ -312,8 +247,7 @@ def board() -> None:
             )
     with right:
         st.html(prediction(off))
-        timed = counting(off) is not None
-        st.fragment(accuracies, run_every=0.5 if timed else None)(off, timed)
+        st.fragment(accuracies, run_every=counting.PERIOD if timed else None)(wanted, timed)
 
 
 st.header("Switch filters off", anchor=False)
@@ -323,7 +257,7 @@ if not layers:
 insights, problem = frame.measured(view)
 means = cache.means(view.model) if insights is not None else None
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    to_mean = controls.off_means_mean() and means is not None
+    to_mean = controls.off_means_mean() and means is not None  # known, once it is measured
     st.html(
         figures.note(
             "<b>0</b> is what a filter gives that finds nothing. <b>Its mean</b> over all test "

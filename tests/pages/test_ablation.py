@@ -12,6 +12,7 @@ from core import cache, dataset, jobs
 from core.ablation import Answers
 from core.dataset import CLASS_NAMES, to_input
 from tests.pages.conftest import Open, assert_sound, text
+from ui import counting
 
 OFF = {"conv_layer_1": (3, 17), "conv_layer_3": (5, 40, 41)}
 OFF_TEXT = "conv_layer_1:3,17;conv_layer_3:5,40,41"
@@ -111,7 +112,7 @@ def test_a_count_over_all_images(open_page: Open, monkeypatch: pytest.MonkeyPatc
         def cancel(self) -> None:
             raise AssertionError("nobody cancelled it")
 
-    monkeypatch.setattr(jobs, "Job", AtOnce)
+    monkeypatch.setattr(counting, "Job", AtOnce)
     app = open_page("ablation", model="tutorial", off=OFF_TEXT, off_gives="its mean")
     assert "Of 1,000 test images" in text(app)
     app.button(key="count_all").click().run()

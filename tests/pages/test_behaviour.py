@@ -224,6 +224,18 @@ def test_a_model_with_only_its_network_opens(open_page: Open, page: str, models:
         assert "python -m core.insights" in text(app)
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_damaged_insights_leave_the_rest(open_page: Open, page: str, models: Path) -> None:
+    put_model(models / "half", "model.keras", "history.csv", "insights.npz", "checkpoints.npz")
+    (models / "half" / "insights.npz").write_bytes(b"damaged")
+    for panel in ("top images", "epochs"):
+        app = open_page(page, panel=panel, off="conv_layer_3:5", off_gives="its mean")
+        assert_sound(app)
+        assert "Label: 8 Bag" in text(app)
+        if page in ("model_training", "class_comparison", "ablation", "embedding"):
+            assert "insights.npz is damaged" in text(app)
+
+
 @pytest.mark.parametrize("name", ["history.csv", "insights.npz"])
 def test_a_damaged_record_is_named(open_page: Open, models: Path, name: str) -> None:
     put_model(models / "half", "model.keras", "history.csv", "insights.npz", "card.md")
