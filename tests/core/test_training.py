@@ -495,7 +495,7 @@ class TestFailures:
         assert capsys.readouterr().err == "No folder holds them: download them.\n"
         assert not output.parent.exists()
 
-    @pytest.mark.parametrize("seconds", [0.3, 0.6, 1.0, 1.5, 2.5, 4.0, 8.0, 12.0])
+    @pytest.mark.parametrize("seconds", [0.5, 0.8, 1.2, 1.8, 2.5, 4.0, 8.0, 12.0])
     def test_interrupted_at_any_moment(self, earlier, seconds):
         """While it imports, reads the images, starts TensorFlow, or trains."""
         with start_command(earlier) as process:
