@@ -312,7 +312,7 @@ def epochs(index: int) -> None:
         films,
         list(saved),
         probabilities,
-        insights.epoch_accuracy if insights else np.zeros(0, np.float32),
+        insights,
         index,
     )
     st.html(figures.title(f"All {maps.shape[2]} maps of {layer.name} at that epoch"))

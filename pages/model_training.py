@@ -171,7 +171,7 @@ def when_it_learned(first: Layer, insights: Insights | None) -> None:
         [film],
         list(saved),
         probabilities,
-        insights.epoch_accuracy if insights else np.zeros(0, np.float32),
+        insights,
     )
     st.html(
         figures.note(

@@ -14,6 +14,7 @@ import streamlit as st
 
 from core.dataset import CLASS_NAMES
 from core.images import SHEET_COLUMNS, FloatArray, Scale, colour_stops, sheet_uri
+from core.insights import Insights
 from core.network import Shape
 from ui import controls, figures
 from ui.frame import View
@@ -52,7 +53,7 @@ def epoch_player(
     films: Sequence[Film],
     epochs: Sequence[int],
     probabilities: FloatArray,
-    accuracies: FloatArray,
+    insights: Insights | None,
     chosen: int | None = None,
 ) -> None:
     """Shows what was saved of a training, one epoch at a time; the chosen one is in the URL.
@@ -62,8 +63,7 @@ def epoch_player(
         films: the pictures.
         epochs: their numbers, ascending, 0 for before the training.
         probabilities: the network's output for the image in view at each epoch, (epochs, 10).
-        accuracies: the share of test images that it gets right at each epoch, (epochs,); empty
-            where that was not counted.
+        insights: with the test accuracy at each epoch, if the model was measured.
         chosen: the filter that `epoch_sheet` outlines.
     """
 
@@ -83,7 +83,7 @@ def epoch_player(
             "chosen": chosen,
             "title": view.title,
             "probabilities": probabilities.round(4).tolist(),
-            "accuracies": accuracies.round(4).tolist(),
+            "accuracies": insights.epoch_accuracy.round(4).tolist() if insights else [],
         },
         key="epoch_player",
         on_picked_change=picked,
