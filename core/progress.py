@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Self
 
 Progress = Callable[[float, str], None]
@@ -16,6 +19,9 @@ class ProgressBar:
     """A `Progress` that draws a bar and the time left on standard error; a context manager.
 
     On a terminal it is one line that changes; elsewhere, as in a log file, a line now and then.
+
+    Ctrl-C also ends work in which a library swallows the KeyboardInterrupt, as imports of
+    TensorFlow sometimes do: the next step raises it again.
     """
 
     WIDTH = 16
@@ -27,18 +33,33 @@ class ProgressBar:
         self._started = time.monotonic()
         self._drawn = -math.inf
         self._share = 0.0
+        self._interrupted = False
 
     def __enter__(self) -> Self:
-        """Return the bar."""
+        """Return the bar, which listens for Ctrl-C."""
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(self, *_error: object) -> None:
         """End the line, so that what is printed next begins a new one."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._handler)
         if self._terminal:
             print(file=sys.stderr)
 
+    def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
+        self._interrupted = True
+        raise KeyboardInterrupt
+
     def __call__(self, share: float, words: str) -> None:
-        """Draw the bar, unless it was drawn a moment ago; a smaller share begins another task."""
+        """Draw the bar, unless it was drawn a moment ago; a smaller share begins another task.
+
+        Raises:
+            KeyboardInterrupt: It was raised before, and the work went on.
+        """
+        if self._interrupted:
+            raise KeyboardInterrupt
         now = time.monotonic()
         if share < self._share:
             self._started = now

@@ -1,4 +1,8 @@
+import contextlib
+import signal
 import time
+
+import pytest
 
 from core.progress import ProgressBar
 
@@ -33,3 +37,21 @@ def test_bar_on_a_terminal_stays_on_its_line(capsys, monkeypatch):
     ]
     assert "\n" not in "".join(lines[:-1])
     assert lines[-1].endswith("\n")
+
+
+def swallow_an_interrupt(steps):
+    with ProgressBar() as bar:
+        for step in range(3):
+            bar(step / 3, "working")
+            steps.append(step)
+            with contextlib.suppress(BaseException):
+                signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_that_was_swallowed_is_raised_at_the_next_step():
+    before = signal.getsignal(signal.SIGINT)
+    steps = []
+    with pytest.raises(KeyboardInterrupt):
+        swallow_an_interrupt(steps)
+    assert steps == [0]
+    assert signal.getsignal(signal.SIGINT) is before
