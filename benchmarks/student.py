@@ -150,9 +150,7 @@ class Student:
         if self._page_hashes:
             self._switch(name)
             name = ""  # the page's hash says it from now on
-        reply = self._rerun(page_name=name)
-        self._acknowledge()
-        return reply
+        return self._rerun(page_name=name)
 
     def go(self, **parameters: str) -> Reply:
         """Follow a link to the same page with other parameters, as Back does, too."""
@@ -170,15 +168,6 @@ class Student:
         }
         self._forget_gone_widgets()
         self._page_hash = self._page_hashes[name]
-
-    def _acknowledge(self) -> None:
-        """Say, as the browser does, that it holds what `ui.microscope` sends only once."""
-        for shown in list(self._elements.values()):
-            component = shown.element.bidi_component
-            if component.component_name in ("starter", "network"):
-                held = WidgetState(id=component.id, json_value='{"held": true}')
-                self._values[component.id] = held
-                self._rerun(fragment_id=shown.fragment_id)
 
     def keys(self) -> list[str]:
         """Keys of the widgets on the page."""

@@ -188,7 +188,7 @@ def means(model: Version) -> dict[str, npt.NDArray[np.float32]] | None:
     return found.means(split("test").labels) if found else None
 
 
-# 50 MB a model, with the tutorial's network.
+# 60 MB a model, with the tutorial's network.
 @_shared(2)
 def _sample(model: Version) -> Sample:
     _, part = dataset.hold_out(split("test"), SAMPLE_SHARE, seed=0)
@@ -273,14 +273,21 @@ def image_packet(model: Version, index: int) -> bytes:
     return packet.image_packet(network(model), image, activations(model, index), header)
 
 
+def network_key(model: Version, flat: bool) -> str:
+    """The name under which the browser keeps a network."""
+    return f"{model.key} {'whole' if flat else 'maps'}"
+
+
 @_shared(4)
-def network_packet(model: Version) -> bytes:
-    """The model's layers and weights, for the browser. Raises ModelError."""
+def network_packet(model: Version, flat: bool) -> bytes:
+    """The model's layers, and the weights of all or of those with maps, for the browser. Raises
+    ModelError."""
     palettes = {
         palette: "".join(colour_stops(palette, 256)).replace("#", "") for palette in PALETTES
     }
-    header = {"key": model.key, "classes": dataset.CLASS_NAMES, "palettes": palettes}
-    return packet.network_packet(network(model), header)
+    key = network_key(model, flat)
+    header = {"key": key, "classes": dataset.CLASS_NAMES, "palettes": palettes}
+    return packet.network_packet(network(model), header, flat)
 
 
 def _written(path: Path) -> int:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import base64
 import io
+import struct
 import sys
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -122,14 +124,35 @@ def tile(maps: AnyArray, columns: int) -> npt.NDArray[np.generic]:
 
 
 def png(indices: IndexArray, palette: Palette) -> bytes:
-    """A PNG, one pixel a cell, of palette entries (h, w)."""
-    image = Image.fromarray(indices)
-    if palette != "grey":
-        image.putpalette(_palette_bytes(palette))
-    buffer = io.BytesIO()
-    # Level 1 is twice as fast as the default and a tenth larger, at a few kilobytes.
-    image.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    """A PNG, one pixel a cell, of palette entries (h, w).
+
+    Written here, for a page has up to a hundred small pictures, and Pillow takes three to ten
+    times as long over each: https://www.w3.org/TR/png-3/.
+    """
+    height, width = indices.shape
+    lines = np.zeros((height, width + 1), np.uint8)  # each begins with its filter, none
+    lines[:, 1:] = indices
+    # Eight bits a pixel, of a palette (3) or grey (0).
+    header = struct.pack(">IIBBxxx", width, height, 8, 0 if palette == "grey" else 3)
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            _png_chunk(b"IHDR", header),
+            b"" if palette == "grey" else _png_palette(palette),
+            # Level 1 is twice as fast as the default and a tenth larger, at a few kilobytes.
+            _png_chunk(b"IDAT", zlib.compress(lines.tobytes(), 1)),
+            _png_chunk(b"IEND", b""),
+        )
+    )
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@cache
+def _png_palette(palette: Palette) -> bytes:
+    return _png_chunk(b"PLTE", _palette_bytes(palette))
 
 
 def data_uri(values: AnyArray, scale: Scale) -> str:

@@ -7,8 +7,10 @@ import sys
 
 # Of glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_KEPT = 2 * 2**20  # bytes
+_LARGE = 2 * 2**20  # bytes
 _ARENAS = 2
+# What a heap may keep for the next page: with less, each page would ask the system for it again.
+_KEPT = 16 * 2**20  # bytes
 
 
 def give_back() -> None:
@@ -23,5 +25,5 @@ def give_back() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, _ARENAS)
-        mallopt(_M_MMAP_THRESHOLD, _KEPT)
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)

@@ -37,17 +37,20 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> bytes:
     return b"".join(parts)
 
 
-def network_packet(network: Network, header: Mapping[str, Any]) -> bytes:
+def network_packet(network: Network, header: Mapping[str, Any], flat: bool) -> bytes:
     """All that does not depend on an image: the layers and their weights.
 
     Args:
         network: Whose layers to describe; weights are named "layer/weight".
         header: What else the browser needs.
+        flat: Whether the weights of layers without maps are among them; of the tutorial's network
+            they are five sixths.
     """
     layers = [_describe(layer) for layer in network.layers]
     weights = {
         f"{layer.name}/{name}": weight
         for layer in network.layers
+        if flat or len(layer.output_shape) == 3
         for name, weight in layer.weights.items()
     }
     return pack(

@@ -13,7 +13,7 @@ from core.ablation import Answers, Off
 from core.dataset import CLASS_NAMES, to_input
 from core.insights import Insights
 from core.network import Layer
-from ui import charts, controls, counting, figures, frame
+from ui import charts, controls, counting, figures, frame, serving
 from ui.contact_sheet import contact_sheet
 from ui.counting import Wanted
 from ui.downloads import downloads
@@ -75,7 +75,7 @@ def switches(off: Off, layer: Layer) -> None:
     maps = view.activations[layer.name]
     count = maps.shape[2]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.html(figures.title(layer.name, f"{len(now)} of {count} filters off"))
+        figures.show(figures.title(layer.name, f"{len(now)} of {count} filters off"))
         st.menu_button(
             "Switch off",
             list(choices),
@@ -107,7 +107,7 @@ def effects(off: Off, layer: Layer, insights: Insights, domain: tuple[float, flo
                 toggle(layer, int(point["filter"]))
 
     lost = lost_alone(insights, layer)
-    st.html(figures.title(f"Each filter of {layer.name} alone off", "points of accuracy lost"))
+    figures.show(figures.title(f"Each filter of {layer.name} alone off", "points of accuracy lost"))
     st.vega_lite_chart(
         charts.filter_effects(
             lost, class_lost_alone(insights, layer), off.get(layer.name, ()), domain
@@ -197,7 +197,7 @@ def accuracies(wanted: Wanted, timed: bool) -> None:
             f"Of {sum(after.counts):,} test images, {after.counts[0]} of each class, always the "
             "same ones."
         )
-    st.html(accuracy(before, after, words))
+    figures.show(accuracy(before, after, words))
     rows = list(zip(CLASS_NAMES, after.counts, before.right, after.right, strict=True))
     header = ("class", "images", "right with all on", "right with these off")
     downloads(("Accuracy (CSV)", "filters_off.csv", lambda: images.table_csv(header, rows)))
@@ -205,7 +205,7 @@ def accuracies(wanted: Wanted, timed: bool) -> None:
         counting.count(wanted, timed)
 
 
-@st.fragment
+@serving.fragment
 def board() -> None:
     """All that depends on which filters are off."""
     off, wrong = controls.filters_off(view.network)
@@ -217,7 +217,7 @@ def board() -> None:
     with left:
         for layer in layers:
             switches(off, layer)
-        st.html(
+        figures.show(
             figures.note(
                 "The maps of the image in view, each on its own scale; a click switches a filter "
                 "off, crossed out, or on again. What comes before it stays as it is; the layers "
@@ -225,13 +225,13 @@ def board() -> None:
             )
         )
         if insights is None:
-            st.html(figures.note(problem))
+            figures.show(figures.note(problem))
         else:
             lost = np.concatenate([lost_alone(insights, layer) for layer in layers])
             domain = (min(float(lost.min()), 0.0), max(float(lost.max()), 0.1))
             for layer in layers:
                 effects(off, layer, insights, domain)
-            st.html(
+            figures.show(
                 figures.note(
                     "Counted over all 10,000 test images, with the map at 0; a filter's number is "
                     "below its bar, red is one that is off now. One point is 100 images. A bar "
@@ -246,8 +246,8 @@ def board() -> None:
                 key="download_effects",
             )
     with right:
-        st.html(prediction(off))
-        st.fragment(accuracies, run_every=counting.PERIOD if timed else None)(wanted, timed)
+        figures.show(prediction(off))
+        serving.fragment(accuracies, run_every=counting.PERIOD if timed else None)(wanted, timed)
 
 
 st.header("Switch filters off", anchor=False)
@@ -258,7 +258,7 @@ insights, problem = frame.measured(view)
 means = cache.means(view.model) if insights is not None else None
 with st.container(horizontal=True, vertical_alignment="bottom"):
     to_mean = controls.off_means_mean() and means is not None  # known, once it is measured
-    st.html(
+    figures.show(
         figures.note(
             "<b>0</b> is what a filter gives that finds nothing. <b>Its mean</b> over all test "
             "images and positions says nothing about this image either, but does not shift what "
@@ -266,7 +266,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         )
     )
 board()
-st.html(
+figures.show(
     figures.note(
         figures.link(
             controls.address("ablation", image=controls.DEFAULT_IMAGE),

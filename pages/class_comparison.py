@@ -12,7 +12,7 @@ from core.images import PIXELS, Column, Scale, class_label
 from core.insights import Insights
 from core.network import Layer
 from core.separation import LEAST_IMAGES, Separation, separation
-from ui import charts, controls, figures, frame
+from ui import charts, controls, figures, frame, serving
 from ui.downloads import File, downloads
 from ui.separation import (
     WIDTH,
@@ -99,11 +99,11 @@ def tells_apart(chosen_filter: int) -> None:
     layer = controls.layer(view.network)
     insights, problem = frame.measured(view)
     if class_a == class_b:
-        st.html(figures.note(SAME_CLASS))
+        figures.show(figures.note(SAME_CLASS))
     elif layer.kind != "Conv2D":
-        st.html(figures.note(NO_FILTERS))
+        figures.show(figures.note(NO_FILTERS))
     elif insights is None:
-        st.html(figures.note(problem))
+        figures.show(figures.note(problem))
     else:
         evidence_and_effect(layer, insights, chosen_filter)
 
@@ -134,13 +134,13 @@ def evidence_and_effect(layer: Layer, insights: Insights, chosen_filter: int) ->
     pair = maps[class_a].astype(np.float32), maps[class_b].astype(np.float32)
     best = found.strongest[:SHOWN_BEST]
     if chosen_filter < len(found.auc):
-        st.html(chosen_maps(layer, found, pair, chosen_filter))
+        figures.show(chosen_maps(layer, found, pair, chosen_filter))
         shown = [chosen_filter, *(index for index in best if index != chosen_filter)]
     else:
-        st.html(figures.note(f"{layer.name} has no filter {chosen_filter}: choose one above."))
+        figures.show(figures.note(f"{layer.name} has no filter {chosen_filter}: choose one above."))
         shown = best
     # An element of its own, for the browser keeps it while only the filter changes.
-    st.html(in_words(layer, found, said) + best_maps(layer, found, pair, best))
+    figures.show(in_words(layer, found, said) + best_maps(layer, found, pair, best))
     downloads(*separation_files(layer, found, pair, shown), key="download_separation")
 
 
@@ -267,14 +267,14 @@ def separation_files(
     ]
 
 
-@st.fragment
+@serving.fragment
 def comparison() -> None:
     """Only this part runs again when the filter changes."""
     count = max(layer.output_shape[2] for layer in layers)
     index = controls.filter_index(count)
     columns = pair_columns(chosen, index)
     rows = [f"{image} {CLASS_NAMES[test.labels[image]]}" for image in chosen]
-    st.html(
+    figures.show(
         figures.row(
             figures.title(
                 f"Filter {index}", "activation; one colour scale a column, so rows compare"
@@ -342,7 +342,7 @@ others = "".join(
     )
     for label in range(len(CLASS_NAMES))
 )
-st.html(
+figures.show(
     figures.row(
         figures.title(
             "Ten classes", "the first test image of each, and the mean activation of all maps"

@@ -35,7 +35,7 @@ rows = "".join(
     "<td>float32, 0 to 1"
     for name, count in (("train", int(summary.class_counts.sum())), ("test", len(test.labels)))
 )
-st.html(
+figures.show(
     figures.row(
         figures.title("Fashion-MNIST", "grey-scale pictures of garments, 28×28 pixels")
         + '<table class="numbers roomy"><tr><th>split<th>images as stored<th>values'
@@ -66,7 +66,7 @@ averages = "".join(
     f"{test_counts[label]:,} test</small></figcaption></figure>"
     for label in range(len(CLASS_NAMES))
 )
-st.html(
+figures.show(
     figures.row(
         figures.title("One training image of each class", "the first of its class")
         + f'<div class="examples">{examples}</div>',
@@ -107,7 +107,7 @@ contact_sheet(
     key="contact_sheet",
     on_pick=partial(pick, key),
 )
-st.html(
+figures.show(
     figures.note(
         "Click an image to open it below. A test image is then shown on every page."
         if split_name == "test"
@@ -119,14 +119,14 @@ image = split.images[opened]
 counts, edges = np.histogram(image, bins=16, range=(0, 256))
 left, right = st.columns([2, 3], gap="medium")
 with left:
-    st.html(
+    figures.show(
         figures.title(
             f"{split_name.capitalize()} image {opened}", class_label(int(split.labels[opened]))
         )
         + figures.picture(image, PIXELS, f"{split_name} image {opened}", 280)
     )
 with right:
-    st.html(figures.title("Histogram of its pixel values"))
+    figures.show(figures.title("Histogram of its pixel values"))
     st.vega_lite_chart(
         {
             "height": 250,
@@ -159,7 +159,7 @@ with right:
         },
         alt=f"Histogram of the pixel values of {split_name} image {opened}",
     )
-st.html(
+figures.show(
     figures.title("Its pixel values", "0 is black, 255 is white; cells above 0 are marked")
     + figures.number_table(image)
 )
@@ -176,7 +176,7 @@ downloads(
     ),
     ("Pixel values (NPY)", f"{split_name}_{opened}.npy", lambda: images.numbers_npy(image)),
 )
-st.html(
+figures.show(
     figures.note(
         figures.link(
             controls.address("dataset_gallery", image=controls.DEFAULT_IMAGE),

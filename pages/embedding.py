@@ -51,7 +51,7 @@ def neighbours(places: np.ndarray, predictions: np.ndarray) -> None:
     found = np.argpartition(distances, NEIGHBOURS)[:NEIGHBOURS]
     nearest = found[np.argsort(distances[found])].tolist()
     same = int(np.count_nonzero(test.labels[nearest] == view.label))
-    st.html(
+    figures.show(
         figures.title(
             f"Nearest to {view.title}", f"{same} of {NEIGHBOURS} are {CLASS_NAMES[view.label]}"
         )
@@ -102,7 +102,7 @@ def table(places: np.ndarray, insights: Insights) -> bytes:
 st.header("Map of images", anchor=False)
 insights, problem = frame.measured(view)
 if insights is None:
-    st.html(figures.note(problem))
+    figures.show(figures.note(problem))
 else:
     last = next(layer for layer in reversed(view.network.layers) if layer.weights)
     numbers = int(np.prod(last.input_shape))
@@ -114,7 +114,7 @@ else:
         places = insights.components if pca else insights.embedding
         image_map(cache.map_packet(view.model, pca), len(places), view.index, by_error, pick)
     with right:
-        st.html(
+        figures.show(
             figures.note(
                 f"Each point is one of the {len(places):,} test images, placed by the {numbers:,} "
                 f"numbers from which {last.name} finds its class: images that the network takes "
@@ -124,7 +124,7 @@ else:
             + figures.note(f"{WHAT_TO_SEE[pca]} {ERRORS}")
         )
         neighbours(places, insights.predictions)
-        st.html(
+        figures.show(
             figures.note(
                 "Under each its class. The map is flat: in all those numbers others may be nearer."
             )
@@ -134,7 +134,7 @@ else:
         ("Map (PNG)", f"{name}.png", partial(figure, places, insights, pca, by_error)),
         ("Places (CSV)", f"{name}.csv", partial(table, places, insights)),
     )
-st.html(
+figures.show(
     figures.note(
         "Wheel, two fingers or + and − zoom, dragging moves the map. The names stand in the middle "
         "of their class. "

@@ -12,7 +12,7 @@ from core.images import PIXELS, FloatArray, Scale
 from core.insights import QUANTILES
 from core.keras_file import ModelError
 from core.network import Layer
-from ui import controls, figures, frame, microscope
+from ui import controls, figures, frame, microscope, serving
 from ui.contact_sheet import contact_sheet
 from ui.downloads import downloads
 from ui.epoch_player import Film, epoch_player, epoch_sheet
@@ -106,7 +106,7 @@ def numbers(index: int) -> None:
     """The map's values, and the kernel that made them."""
     chosen = maps[:, :, index]
     scale = all_maps if shared else Scale.of(chosen)
-    st.html(
+    figures.show(
         figures.row(
             figures.title(f"Map {index} of {layer.name}", figures.shape(chosen.shape))
             + figures.facts(
@@ -149,11 +149,11 @@ def numbers(index: int) -> None:
 def top_images(index: int) -> None:
     """The test images that excite a filter most, and how it answers to each class."""
     if layer.kind != "Conv2D":
-        st.html(figures.note(NO_FILTERS))
+        figures.show(figures.note(NO_FILTERS))
         return
     insights, problem = frame.measured(view)
     if insights is None:
-        st.html(figures.note(problem))
+        figures.show(figures.note(problem))
         return
     test = cache.split("test")
     found = insights.filters[layer.name]
@@ -170,7 +170,7 @@ def top_images(index: int) -> None:
         controls.choose(image=image)
         controls.pin(*places[tops.index(image)])
 
-    st.html(
+    figures.show(
         figures.title(f"What excites filter {index} of {layer.name} most", "of 10,000 test images")
     )
     if contact_sheet(
@@ -188,7 +188,7 @@ def top_images(index: int) -> None:
     means = insights.class_means[layer.name][:, index]
     best = int(np.argmax(means))
     selectivity = insights.selectivity(layer.name)
-    st.html(
+    figures.show(
         figures.note(
             "The nine images with the highest peak, under each its class and the peak (activation, "
             "no unit). Outlined, and enlarged below: all that the unit with the peak can see. "
@@ -293,7 +293,7 @@ def epochs(index: int) -> None:
         saved = cache.checkpoints(view.model)
         outputs, probabilities = cache.epoch_outputs(view.model, view.index, layer.name)
     except ModelError as error:
-        st.html(figures.note(escape(str(error))))
+        figures.show(figures.note(escape(str(error))))
         return
     insights, _ = frame.measured(view)
     films = []
@@ -306,7 +306,7 @@ def epochs(index: int) -> None:
     films.append(
         Film(f"Map {index}", "Activation, for the image in view.", chosen, Scale.of(chosen), 200)
     )
-    st.html(figures.title(f"Filter {index} of {layer.name}, as the network learned"))
+    figures.show(figures.title(f"Filter {index} of {layer.name}, as the network learned"))
     epoch_player(
         view,
         films,
@@ -315,11 +315,11 @@ def epochs(index: int) -> None:
         insights,
         index,
     )
-    st.html(figures.title(f"All {maps.shape[2]} maps of {layer.name} at that epoch"))
+    figures.show(figures.title(f"All {maps.shape[2]} maps of {layer.name} at that epoch"))
     epoch_sheet(
         cache.epoch_sheet(view.model, view.index, layer.name), layer.output_shape, len(saved)
     )
-    st.html(
+    figures.show(
         figures.note(
             "Each picture, and each map of the sheet, has one colour scale for all epochs, so what "
             "changes is the network. "
@@ -363,7 +363,7 @@ def kernel_film(kernels: FloatArray) -> Film:
 PANELS = {"numbers": numbers, "top images": top_images, "epochs": epochs}
 
 
-@st.fragment
+@serving.fragment
 def explorer() -> None:
     """All that depends on the filter: only this runs again when it changes."""
     left, right = st.columns([11, 10])
@@ -400,7 +400,7 @@ all_maps = Scale.of(maps)
 
 what = "units" if flat else "maps"
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    st.html(figures.title(f"All {maps.shape[2]} {what} of {layer.name}", view.title))
+    figures.show(figures.title(f"All {maps.shape[2]} {what} of {layer.name}", view.title))
     shared = not flat and controls.shared_scale()
 explorer()
 
@@ -413,6 +413,6 @@ if not flat:
         + figures.picture(mean_map, mean_scale, f"Mean map of {layer.name}", 200),
         figures.colour_bar(mean_scale, "Mean activation over the maps, cell by cell."),
     )
-st.html(notes)
+figures.show(notes)
 # Nothing of it shows; above the sheet it would only leave gaps.
-microscope.provide(view)
+microscope.provide(view, layer)

@@ -113,7 +113,7 @@ flat = [
     *(flat_step(layer) for layer in inner if len(layer.output_shape) == 1),
     last_step(view.network.layers[-1]),
 ]
-st.html(
+figures.show(
     figures.note(
         "The way of one image through the network. Each layer: the mean of all its maps, large, "
         f"and the {STRONGEST} maps with the highest peaks; click one to open its filter. Dark "
@@ -126,7 +126,7 @@ st.html(
     + "".join(f'<div class="step">{step}</div>' for step in flat)
     + "</div>"
 )
-st.html(
+figures.show(
     figures.note(
         "What to see: the first convolution outlines the garment and finds edges; pooling keeps "
         "and sharpens the strongest; the second convolution grows abstract, its maps show where a "

@@ -16,7 +16,7 @@ from core.images import SPLIT_COLOURS, Scale
 from core.insights import Insights, calibration_error, doubted_labels
 from core.keras_file import ModelError
 from core.network import Layer
-from ui import charts, controls, figures, frame
+from ui import charts, controls, figures, frame, serving
 from ui.contact_sheet import contact_sheet
 from ui.downloads import downloads
 from ui.epoch_player import Film, epoch_player
@@ -82,9 +82,9 @@ def open_in_explorer(
     shown = found[:MOST].tolist()
     captions = [words(image) for image in shown]
     names = [CLASS_NAMES[label] for label in test.labels[shown]]
-    st.html(figures.title(title, f"{len(shown)} of {len(found)} images"))
+    figures.show(figures.title(title, f"{len(shown)} of {len(found)} images"))
     if not shown:
-        st.html(figures.note("There is no such test image."))
+        figures.show(figures.note("There is no such test image."))
         return
     contact_sheet(
         test.images[shown],
@@ -97,7 +97,7 @@ def open_in_explorer(
     )
 
 
-@st.fragment
+@serving.fragment
 def mistakes(insights: Insights, labels: npt.NDArray[np.uint8]) -> None:
     """The confusion matrix, and the images of one of its cells."""
     left, right = st.columns([6, 5], gap="medium")
@@ -113,7 +113,7 @@ def mistakes(insights: Insights, labels: npt.NDArray[np.uint8]) -> None:
             height=440,
             alt="Confusion matrix of the ten classes",
         )
-        st.html(
+        figures.show(
             figures.note(
                 "Each row is the 1,000 test images of a class, each column what the network takes "
                 "them for; on the diagonal it is right. Colour is the number of mistakes in a "
@@ -129,7 +129,7 @@ def mistakes(insights: Insights, labels: npt.NDArray[np.uint8]) -> None:
             found,
             lambda image: f"{confidences[image]:.0%}",
         )
-        st.html(
+        figures.show(
             figures.note(
                 "Below each image the probability of the wrong class, the surest first."
                 if true != predicted
@@ -145,14 +145,14 @@ def pick_cell() -> None:
         controls.choose(true=cell["true"], predicted=cell["predicted"])
 
 
-@st.fragment
+@serving.fragment
 def when_it_learned(first: Layer, insights: Insights | None) -> None:
     """The first kernels, the prediction and the accuracy at each epoch that was saved."""
     try:
         saved = cache.checkpoints(view.model)
         _, probabilities = cache.epoch_outputs(view.model, view.index, first.name)
     except ModelError as error:
-        st.html(figures.note(escape(str(error))))
+        figures.show(figures.note(escape(str(error))))
         return
     kernels = np.stack(
         [network.layer(first.name).weights["kernel"][:, :, 0, :] for network in saved.values()]
@@ -173,7 +173,7 @@ def when_it_learned(first: Layer, insights: Insights | None) -> None:
         probabilities,
         insights,
     )
-    st.html(
+    figures.show(
         figures.note(
             "The weights that were saved while it was trained, on one colour scale. <b>Look "
             "for</b> how much of the accuracy is there after the first saved epoch, and how little "
@@ -251,7 +251,7 @@ def results_table(history: pd.DataFrame | None, insights: Insights | None) -> st
 
 
 st.header("Model and training", anchor=False)
-st.html(network_table())
+figures.show(network_table())
 
 models = cache.models()
 histories, problems = {}, []
@@ -262,7 +262,7 @@ for name, model in models.items():
         problems.append(str(error))
 
 st.subheader("How each model was trained", anchor=False)
-st.html(
+figures.show(
     figures.note(
         "Left to right on the same axes, so heights compare; epochs differ. Shaded is the gap "
         "between images that the network learns from and images that it never learns from: "
@@ -287,14 +287,14 @@ for start in range(0, len(names), CHARTS_A_ROW):
         history = histories[name]
         over_fitting = gap(history)
         with column:
-            st.html(figures.title(name, f"{len(history)} epochs"))
+            figures.show(figures.title(name, f"{len(history)} epochs"))
             for measure, axis in bounds.items():
                 st.vega_lite_chart(
                     charts.curves(history, measure, axis),
                     height=270 if measure == "accuracy" else 230,
                     alt=f"Line chart of {measure} by epoch for {name}. {over_fitting}",
                 )
-            st.html(figures.note(over_fitting))
+            figures.show(figures.note(over_fitting))
             with st.container(horizontal=True):
                 downloads(
                     ("History (CSV)", f"{name}.csv", partial(history_csv, history)),
@@ -319,7 +319,7 @@ else:
         alt="Chart of the validation accuracy of each attempt: "
         + ", ".join(f"{row.change} {row.validation_accuracy:.2%}" for row in tried),
     )
-    st.html(
+    figures.show(
         figures.note(
             "Each row is one training of the network above (“stopped”: ended early) on 55,000 of "
             "the training images; the point is its accuracy on the 5,000 others, the line one "
@@ -338,17 +338,17 @@ left, right = st.columns(2, gap="medium")
 insights, problem = frame.measured(view)
 with right:
     if insights is None:
-        st.html(figures.note(problem))
+        figures.show(figures.note(problem))
     else:
         labels = cache.split("test").labels
         accuracies = insights.class_accuracy(labels)
-        st.html(
+        figures.show(
             figures.title("Test accuracy of each class", f"{insights.accuracy(labels):.2%} in all")
             + figures.class_bars(accuracies, "Bars of the test accuracy of each class")
             + figures.note("Share of the 1,000 test images of a class that it gets right.")
         )
 with left:
-    st.html(results_table(histories.get(view.model.folder.name), insights))
+    figures.show(results_table(histories.get(view.model.folder.name), insights))
 
 if insights is not None:
     labels = cache.split("test").labels
@@ -358,7 +358,7 @@ if insights is not None:
     left, right = st.columns(2, gap="medium")
     with left:
         bins = insights.calibration(labels)
-        st.html(
+        figures.show(
             figures.title(
                 "Does it know how sure to be?", f"calibration error {calibration_error(bins):.1%}"
             )
@@ -369,7 +369,7 @@ if insights is not None:
             alt="Accuracy against confidence: "
             + ", ".join(f"{each.confidence:.0%} sure, {each.accuracy:.0%} right" for each in bins),
         )
-        st.html(
+        figures.show(
             figures.note(
                 "Test images by the probability of the predicted class, in steps of 0.1; at the "
                 "bottom their number, the line is a 95 % Wilson interval. On the dashed line "
@@ -387,7 +387,7 @@ if insights is not None:
             doubted,
             lambda image: f"{labels[image]} → {predictions[image]}",
         )
-        st.html(
+        figures.show(
             figures.note(
                 f"Each model here ({len(sure)}) gives the same other class at least {SURE:.0%}. "
                 "Below each image the number of its label, and of what they say instead. Some "
@@ -403,7 +403,7 @@ if first is not None:
     biases = first.weights.get("bias", np.zeros(kernels.shape[2], np.float32))
     scale = Scale.centred(kernels)
     st.subheader(f"The {kernels.shape[2]} kernels of {first.name}", anchor=False)
-    st.html(
+    figures.show(
         figures.sheet(
             kernels,
             scale,
@@ -425,7 +425,7 @@ if first is not None:
         ("Kernels (NPY)", "kernels.npy", lambda: images.numbers_npy(kernels)),
         key="download_kernels",
     )
-st.html(
+figures.show(
     figures.note(
         figures.link(
             controls.address("model_training", model="tutorial"),

@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
+import streamlit as st
 
 from core.dataset import CLASS_NAMES
 from core.images import (
@@ -29,6 +30,21 @@ _HUNDREDTHS = [f".{hundredths:02}" for hundredths in range(100)]
 NUMBERS_DIFFER = (
     "A filter's number means nothing across trainings: in another model it is another filter."
 )
+
+
+class _Html(str):
+    """HTML that is written as it is: Streamlit looks for a common indentation of each line of any
+    other text, which takes longer than to make the text."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
+def show(html: str) -> None:
+    """Puts a piece, or several one after another, on the page."""
+    st.html(_Html(html))
 
 
 def picture(values: AnyArray, scale: Scale, alt: str, width: int | str) -> str:

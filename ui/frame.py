@@ -20,7 +20,7 @@ from core.insights import Insights
 from core.keras_file import ModelError
 from core.model_folder import ModelFolder
 from core.network import Network
-from ui import controls, figures
+from ui import controls, figures, serving
 
 HOME = "pages/home.py"
 PAGES = (
@@ -79,6 +79,11 @@ _frame: ContextVar[_Frame | None] = ContextVar("frame", default=None)
 
 def run() -> None:
     """Draws the frame, then the page that the address names inside it."""
+    with serving.turn():
+        _run()
+
+
+def _run() -> None:
     st.set_page_config("See the filters", "🔬", layout="wide")
     page = st.navigation(
         [
@@ -91,7 +96,7 @@ def run() -> None:
     controls.carry_over(page.url_path)
     with st.sidebar:
         frame = _sidebar()
-        st.html(STYLE + (_prediction(frame.view) if frame.view else ""))
+        figures.show(STYLE + (_prediction(frame.view) if frame.view else ""))
     token = _frame.set(frame)
     try:
         page.run()

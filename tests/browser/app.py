@@ -33,9 +33,6 @@ def wait_until_complete(page: Page) -> None:
     expect(main(page).get_by_text("As in the tutorial").first).to_be_visible()
     expect(page.locator("[data-testid=stVegaLiteChart]:not(:has(.marks))")).to_have_count(0)
     wait_until_idle(page)
-    # What is sent once goes, with one more run of its fragment, when the browser has it.
-    expect(page.locator(".st-key-starter, [class*=st-key-network_packet]")).to_have_count(0)
-    wait_until_idle(page)
 
 
 def sidebar(page: Page) -> Locator:

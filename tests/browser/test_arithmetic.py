@@ -75,7 +75,7 @@ def test_any_units_arithmetic_gives_the_networks_output(
         EXPLAIN,
         [
             MODULE,
-            text(packet.network_packet(network, {})),
+            text(packet.network_packet(network, {}, flat=True)),
             text(packet.image_packet(network, images[0], outputs, {})),
             units,
         ],

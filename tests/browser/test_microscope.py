@@ -274,23 +274,30 @@ def test_a_pointer_and_a_walking_kernel_send_nothing(server: Server, visit: Visi
     assert (traffic.sent, traffic.received) == (0, [])
 
 
-def test_the_network_and_the_code_come_once(server: Server, visit: Visit) -> None:
+def test_the_code_and_the_weights_come_once_and_when_needed(server: Server, visit: Visit) -> None:
     page = visit(server.url, complete=False)
     traffic = Traffic(page)
     page.goto(f"{server.url}/filter_explorer")
     app.wait_until_complete(page)
     sheet(page, "conv_layer_1")
-    assert max(traffic.received) > 800_000  # the weights
     app.wait_until_idle(page)
+    assert 100_000 < max(traffic.received) < 200_000  # the convolutions' weights
     traffic.reset()
     app.sidebar(page).get_by_role("button", name="Increment").click()
     app.assert_image(page, "test image 2001, Pullover")
+    app.wait_until_idle(page)
+    # An image's outputs are what is largest now.
+    assert 20_000 < max(traffic.received) < 100_000
+    assert sum(traffic.received) < 150_000
     page.get_by_role("radio", name="dense_layer_6").click()
     sheet(page, "dense_layer_6")
+    app.wait_until_idle(page)
+    assert max(traffic.received) > 800_000  # all weights
+    traffic.reset()
     app.go_to(page, "Home")
     app.go_to(page, "Filter explorer")
     sheet(page, "dense_layer_6")
-    # An image's outputs are what is largest now.
+    app.wait_until_idle(page)
     assert 20_000 < max(traffic.received) < 150_000
 
 

@@ -69,7 +69,7 @@ def test_an_images_packet_is_small(model: cache.Version) -> None:
 
 
 def test_a_networks_packet(model: cache.Version) -> None:
-    header, arrays = unpack(cache.network_packet(model))
+    header, arrays = unpack(cache.network_packet(model, flat=True))
     network = cache.network(model)
     assert header["kind"] == "network"
     assert [layer["name"] for layer in header["layers"]] == [one.name for one in network.layers]
@@ -79,6 +79,13 @@ def test_a_networks_packet(model: cache.Version) -> None:
         arrays["conv_layer_3/kernel"], network.layer("conv_layer_3").weights["kernel"]
     )
     assert {len(colours) for colours in header["palettes"].values()} == {256 * 6}
+    other, of_maps = unpack(cache.network_packet(model, flat=False))
+    assert other.pop("arrays").keys() == of_maps.keys()
+    assert other == {name: value for name, value in header.items() if name != "arrays"} | {
+        "key": other["key"]
+    }
+    assert other["key"] != header["key"]
+    assert list(of_maps) == [name for name in arrays if name.startswith("conv")]
 
 
 def test_versions_of_a_model_have_keys_of_their_own(model: cache.Version) -> None:

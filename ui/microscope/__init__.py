@@ -1,8 +1,7 @@
 """The feature sheet and the microscope: browser components that answer without the server.
 
-The browser gets three packets: the code, once per session; a network with its weights, once per
-session and model; and an image's outputs with each image. What a component itself sends is then a
-few bytes, and a pointer that moves sends nothing.
+The browser gets three packets: the code, a network with its weights, and an image's outputs. What a
+component itself sends is then a few bytes, and a pointer that moves sends nothing.
 
 The code is plain JavaScript modules, in the files beside this one.
 """
@@ -60,23 +59,17 @@ _sheet = _component("feature_sheet", "sheet")
 _microscope = _component("microscope", "microscope")
 
 
-def provide(view: View) -> None:
-    """Sends the browser what the components of this page show, as far as it has not got it."""
-    # A component's code and data go with every run that shows it: so it is shown until the browser
-    # says that it has them, and never again in this session. Saying so runs the whole page, since
-    # what a fragment's run overtakes is lost: Streamlit 1.67 drops messages of a run that has just
-    # ended when a fragment is asked for at that moment, and here nobody would click again.
-    held: set[str] = st.session_state.setdefault("browser_holds", set())
-    if "code" not in held:
-        _starter(data=_CODE, key="starter", on_held_change=lambda: held.add("code"))
-    model = view.model.key
-    if model not in held:
-        _network(
-            data=cache.network_packet(view.model),
-            key=f"network_packet_{model}",
-            on_held_change=lambda: held.add(model),
-        )
+def provide(view: View, layer: Layer) -> None:
+    """What the components for a layer need; Streamlit sends what is large only where the browser
+    has not kept it."""
+    flat = _is_flat(layer)
+    _starter(data=_CODE, key="starter")
+    _network(data=cache.network_packet(view.model, flat), key="network_packet")
     _image(data=cache.image_packet(view.model, view.index), key="image_packet")
+
+
+def _is_flat(layer: Layer) -> bool:
+    return len(layer.output_shape) == 1
 
 
 def feature_sheet(
@@ -89,7 +82,7 @@ def feature_sheet(
     """
     _sheet(
         data={
-            "model": view.model.key,
+            "model": cache.network_key(view.model, _is_flat(layer)),
             "image": cache.image_key(view.model, view.index),
             "layer": layer.name,
             "filter": index,

@@ -13,12 +13,20 @@ const ACTIVATIONS = {
 // These change a value without a look at its neighbours.
 const ONE_TO_ONE = ["Activation", "BatchNormalization", "ReLU", "Rescaling"];
 
-/** Reads a packet of core/packet.py: its header, with each entry of `arrays` a Float32Array. */
+/** Reads the header of a packet of core/packet.py. */
+export function readHeader(bytes) {
+  return JSON.parse(new TextDecoder().decode(bytes.subarray(4, endOfHeader(bytes))));
+}
+
+function endOfHeader(bytes) {
+  return 4 + new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+}
+
+/** Reads a packet: its header, with each entry of `arrays` a Float32Array. */
 export function unpack(bytes) {
   const { buffer } = bytes.slice();
-  const length = new DataView(buffer).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
-  let offset = 4 + length;
+  const header = readHeader(bytes);
+  let offset = endOfHeader(bytes);
   for (const [name, shape] of Object.entries(header.arrays)) {
     const size = shape.reduce((product, side) => product * side, 1);
     const bits = new Uint8Array(buffer, offset);

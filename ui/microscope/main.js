@@ -13,8 +13,8 @@ export function start(style) {
 }
 
 /** Takes in a packet: a network, or an image's outputs. */
-export function receive({ data, setStateValue }) {
-  if (view.receive(data) === "network") setStateValue("held", true);
+export function receive({ data }) {
+  view.receive(data);
 }
 
 export function sheet(component) {

@@ -1,5 +1,8 @@
 // Starts the modules in `data.modules`, file name to source, each after those that it imports.
-export default async function ({ data, setStateValue }) {
+export default async function ({ data }) {
+  const { promise, resolve } = (globalThis.seeTheFilters ??= Promise.withResolvers());
+  if (globalThis.seeTheFilters.started) return promise;
+  globalThis.seeTheFilters.started = true;
   const urls = {};
   const link = (_, file) => `from "${urls[file]}"`;
   for (const [file, source] of Object.entries(data.modules)) {
@@ -8,7 +11,5 @@ export default async function ({ data, setStateValue }) {
   }
   const main = await import(urls["main.js"]);
   main.start(data.style);
-  const { resolve } = (globalThis.seeTheFilters ??= Promise.withResolvers());
   resolve(main);
-  setStateValue("held", true);
 }

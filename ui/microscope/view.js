@@ -1,7 +1,7 @@
 // What all components look at: a network, an image, a layer and a filter, which the server decides,
 // and the unit under the pointer, which it never hears of.
 
-import { Network, Outputs, unpack } from "./arithmetic.js";
+import { Network, Outputs, readHeader, unpack } from "./arithmetic.js";
 
 const KEPT_IMAGES = 8;
 
@@ -26,19 +26,19 @@ class View {
   /** The map of the layer before whose part of the sum is shown, null for the one with most. */
   channel = null;
 
-  /** Takes in a packet and says of which `kind` it is, "network" or "image". */
+  /** Takes in a packet of `kind` "network" or "image". */
   receive(bytes) {
-    const packet = unpack(bytes);
-    const { kind, key } = packet;
-    if (kind === "network") this.#networks.set(key, new Network(packet));
-    else {
+    const { kind, key } = readHeader(bytes);
+    if (kind === "network") {
+      if (!this.#networks.has(key)) this.#networks.set(key, new Network(unpack(bytes)));
+    } else {
       // The network that makes sense of it may still be on its way.
+      const image = this.#images.get(key) ?? { packet: unpack(bytes) };
       this.#images.delete(key);
-      this.#images.set(key, { packet });
+      this.#images.set(key, image);
       if (this.#images.size > KEPT_IMAGES) this.#images.delete(this.#images.keys().next().value);
     }
     this.#look();
-    return kind;
   }
 
   /** Shows what the server asks for, as soon as all of it is there. */
@@ -85,7 +85,7 @@ class View {
     const changed = network !== this.network || layer !== this.layer;
     if (changed) this.channel = null;
     if (changed || filter !== this.filter) this.pointed = null;
-    image.outputs ??= new Outputs(network, image.packet);
+    if (image.outputs?.network !== network) image.outputs = new Outputs(network, image.packet);
     Object.assign(this, { network, outputs: image.outputs, layer, filter, shared, pinned });
     this.#tell("all");
   }

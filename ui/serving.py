@@ -1,0 +1,103 @@
+"""What a class of two hundred in one process needs, beyond Streamlit's settings.
+
+`benchmarks.lecture` says what each of these brings.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import streamlit as st
+from streamlit import config
+
+Arguments = ParamSpec("Arguments")
+
+# Script runs that compute at the same moment. Every session has a thread, and threads that wait for
+# Python's interpreter lock slow down the one that sends what is ready: so they wait in a queue
+# instead. Two, for NumPy lets go of the interpreter while it multiplies.
+_AT_ONCE = 2
+_places = threading.Semaphore(_AT_ONCE)
+_has_place: ContextVar[bool] = ContextVar("has_place", default=False)
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Waits until few enough others compute; inside another turn it does nothing."""
+    if _has_place.get():
+        yield
+        return
+    token = _has_place.set(True)
+    try:
+        with _places:
+            yield
+    finally:
+        _has_place.reset(token)
+
+
+def fragment(
+    function: Callable[Arguments, None], *, run_every: float | None = None
+) -> Callable[Arguments, None]:
+    """`st.fragment`, which takes its turn."""
+
+    @wraps(function)
+    def in_turn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
+        with turn():
+            function(*args, **kwargs)
+
+    decorated: Callable[Arguments, None] = st.fragment(in_turn, run_every=run_every)
+    return decorated
+
+
+def _send_at_once() -> None:
+    """Sends each message as soon as it is written, not when the one before has arrived.
+
+    Streamlit 1.67 leaves Nagle's algorithm on: then the second of two small messages waits for the
+    browser's acknowledgement of the first, which comes up to 40 ms later. On Linux what is accepted
+    inherits the option from the socket that listens.
+    """
+    if sys.platform != "linux":
+        return
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            with socket.socket(fileno=_copy_of_socket(int(entry.name))) as each:
+                if each.family in (socket.AF_INET, socket.AF_INET6):
+                    each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            continue  # closed meanwhile, or no TCP
+
+
+def _copy_of_socket(descriptor: int) -> int:
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        raise OSError
+    return os.dup(descriptor)
+
+
+def _read_theme_once() -> None:
+    """Streamlit 1.67 looks through all its options seven times for each script run, to tell the
+    browser the theme: half of what an empty page costs. The theme does not change while it runs."""
+    look_up = config.get_options_for_section
+    found: dict[str, dict[str, Any]] = {}
+
+    def options_for_section(section: str) -> dict[str, Any]:
+        if not section.startswith("theme"):
+            return look_up(section)
+        if section not in found:
+            found[section] = look_up(section)
+        return dict(found[section])
+
+    config.get_options_for_section = options_for_section
+
+
+# A module is imported once, whoever comes first; when the first page shows, the server listens.
+_send_at_once()
+_read_theme_once()
