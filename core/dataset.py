@@ -215,7 +215,13 @@ def hold_out(split: Split, share: float, seed: int) -> tuple[Split, Split]:
 
 def train_available() -> bool:
     """Tell whether the training files are on this machine, without reading them."""
-    return any(all(file.find(source.folder) for file in _FILES["train"]) for source in _sources())
+    return folder_of("train") is not None
+
+
+def folder_of(name: SplitName) -> Path | None:
+    """The folder that `load_split` takes a split from; None where none holds it."""
+    folders = (source.folder for source in _sources())
+    return next((each for each in folders if all(file.find(each) for file in _FILES[name])), None)
 
 
 def load_train_summary() -> TrainSummary:

@@ -20,7 +20,7 @@ from core.insights import Insights
 from core.keras_file import ModelError
 from core.model_folder import ModelFolder
 from core.network import Network
-from ui import controls, figures, serving
+from ui import controls, figures, log, serving
 
 HOME = "pages/home.py"
 PAGES = (
@@ -93,6 +93,8 @@ def _run() -> None:
         ],
         position="top",
     )
+    log.started()
+    log.session(page.url_path)
     controls.carry_over(page.url_path)
     with st.sidebar:
         frame = _sidebar()

@@ -27,7 +27,7 @@ from typing import ParamSpec
 import numpy as np
 import streamlit as st
 
-from core import dataset, doctor, model_folder
+from core import dataset, model_folder
 
 Arguments = ParamSpec("Arguments")
 
@@ -80,8 +80,8 @@ def started() -> None:
         streamlit=st.__version__,
         numpy=np.__version__,
         models=",".join(folder.name for folder in model_folder.find()),
-        test_images=_source(doctor.split_folder("test")),
-        training_images=_source(doctor.split_folder("train")),
+        test_images=_source(dataset.folder_of("test")),
+        training_images=_source(dataset.folder_of("train")),
         **{name.rpartition(".")[2]: st.get_option(name) for name in SETTINGS},
     )
 
