@@ -48,7 +48,16 @@ ADDRESSES = (
     "/embedding",
     "/embedding?model=tutorial&map=PCA",
 )
-PAGES = ("", "dataset_gallery", "filter_explorer", "class_comparison", "ablation", "embedding")
+# Where they go from there, and how often: a class spends its time with the filters.
+PAGES = {
+    "filter_explorer": 6,
+    "class_comparison": 3,
+    "": 1,
+    "dataset_gallery": 1,
+    "model_training": 1,
+    "ablation": 1,
+    "embedding": 1,
+}
 
 Taken = tuple[str, float]
 """What a student did, and the seconds until the page was complete; -1 for a page that broke."""
@@ -57,9 +66,10 @@ Taken = tuple[str, float]
 def move(student: Student, rng: random.Random) -> str:
     """One move, on whatever page the student is; returns what it was."""
     there = set(student.keys())
+    (page,) = rng.choices(list(PAGES), list(PAGES.values()))
     moves: list[tuple[int, str, Callable[[], object]]] = [
         (4, "image", lambda: student.change("image", float(rng.randrange(10_000)))),
-        (1, "page", lambda: student.open("/" + rng.choice(PAGES))),
+        (1, "page", lambda: student.open("/" + page)),
     ]
     if "filter" in there:
         moves.append((12, "filter", lambda: student.change("filter", rng.randrange(64))))

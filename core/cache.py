@@ -6,7 +6,8 @@ Plain `lru_cache` behind a lock, not `st.cache_resource`: hashing the arguments 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from pathlib import Path
@@ -46,6 +47,7 @@ Result = TypeVar("Result")
 
 SAMPLE_SHARE = 0.1
 MOST_COUNTED = 256
+MOST_KEPT = 128  # of 100 kB at most
 
 # One 28×28 image is too small to share between BLAS threads: with many students they only wait for
 # each other. An environment variable would come too late, NumPy is already imported.
@@ -257,6 +259,24 @@ def map_packet(model: Version, pca: bool) -> bytes:
     places = found.components if pca else found.embedding
     labels = split("test").labels
     return packet.map_packet(places, labels, found.predictions, found.confidences, header)
+
+
+_kept: OrderedDict[Hashable, str] = OrderedDict()
+
+
+def kept(make: Callable[[], str], *key: Hashable) -> str:
+    """A piece of a page that many students look at, made once.
+
+    Args:
+        make: makes it.
+        key: what it is, and all that it depends on: a name, the model's key, an image's number.
+    """
+    # One step each, which no other thread comes between; two that make the same make it alike.
+    piece = _kept.pop(key, None)
+    _kept[key] = piece = make() if piece is None else piece
+    while len(_kept) > MOST_KEPT:
+        _kept.popitem(last=False)
+    return piece
 
 
 def image_key(model: Version, index: int) -> str:

@@ -38,6 +38,7 @@ NO_FILTERS = (
 SAME_CLASS = "Choose two different classes above to see which filters tell them apart."
 layers = view.network.spatial_layers
 test = cache.split("test")
+first_of_class = [int(cache.class_indices("test", label)[0]) for label in range(len(CLASS_NAMES))]
 
 
 def maps_of(layer_name: str, index: int, filter_index: int) -> np.ndarray:
@@ -140,7 +141,16 @@ def evidence_and_effect(layer: Layer, insights: Insights, chosen_filter: int) ->
         figures.show(figures.note(f"{layer.name} has no filter {chosen_filter}: choose one above."))
         shown = best
     # An element of its own, for the browser keeps it while only the filter changes.
-    figures.show(in_words(layer, found, said) + best_maps(layer, found, pair, best))
+    figures.show(
+        cache.kept(
+            lambda: in_words(layer, found, said) + best_maps(layer, found, pair, best),
+            "evidence",
+            view.model.key,
+            layer.name,
+            class_a,
+            class_b,
+        )
+    )
     downloads(*separation_files(layer, found, pair, shown), key="download_separation")
 
 
@@ -305,6 +315,50 @@ def comparison() -> None:
     tells_apart(index)
 
 
+def ten_classes() -> str:
+    """The first image of each class with its mean maps, and more images of each to compare with."""
+    others = "".join(
+        '<tr><td class="thumbnails">'
+        + "".join(
+            "<figure>"
+            + figures.picture(
+                test.images[index], PIXELS, f"Test image {index}, {CLASS_NAMES[label]}", 46
+            )
+            + f"<figcaption>{index}</figcaption></figure>"
+            for index in np.flatnonzero(test.labels[:FIRST_IMAGES] == label).tolist()
+        )
+        for label in range(len(CLASS_NAMES))
+    )
+    return figures.row(
+        figures.title(
+            "Ten classes", "the first test image of each, and the mean activation of all maps"
+        )
+        + grid(
+            mean_columns(),
+            [f"{class_label(label)} ({index})" for label, index in enumerate(first_of_class)],
+            64,
+        ),
+        figures.title(
+            f"All of the first {FIRST_IMAGES} test images", "to compare with; enter numbers above"
+        )
+        + '<table class="grid-figure"><tr><th>&nbsp;</tr>'
+        + others
+        + "</table>",
+    )
+
+
+def mean_columns() -> list[Column]:
+    """The first image of each class, and its mean map in each of the first layers."""
+    columns: list[Column] = [("input", [test.images[index] for index in first_of_class], PIXELS)]
+    for layer in layers[:3]:
+        means = [
+            cache.activations(view.model, index)[layer.name].mean(axis=2)
+            for index in first_of_class
+        ]
+        columns.append((f"mean of {layer.name}", means, Scale.of(np.stack(means))))
+    return columns
+
+
 st.header("Class comparison", anchor=False)
 left, middle, right = st.columns(3)
 with left:
@@ -323,42 +377,8 @@ chosen = [
 ]
 comparison()
 
-first_of_class = [int(cache.class_indices("test", label)[0]) for label in range(len(CLASS_NAMES))]
-mean_columns: list[Column] = [("input", [test.images[index] for index in first_of_class], PIXELS)]
-for layer in layers[:3]:
-    means = [
-        cache.activations(view.model, index)[layer.name].mean(axis=2) for index in first_of_class
-    ]
-    mean_columns.append((f"mean of {layer.name}", means, Scale.of(np.stack(means))))
-others = "".join(
-    '<tr><td class="thumbnails">'
-    + "".join(
-        "<figure>"
-        + figures.picture(
-            test.images[index], PIXELS, f"Test image {index}, {CLASS_NAMES[label]}", 46
-        )
-        + f"<figcaption>{index}</figcaption></figure>"
-        for index in np.flatnonzero(test.labels[:FIRST_IMAGES] == label).tolist()
-    )
-    for label in range(len(CLASS_NAMES))
-)
 figures.show(
-    figures.row(
-        figures.title(
-            "Ten classes", "the first test image of each, and the mean activation of all maps"
-        )
-        + grid(
-            mean_columns,
-            [f"{class_label(label)} ({index})" for label, index in enumerate(first_of_class)],
-            64,
-        ),
-        figures.title(
-            f"All of the first {FIRST_IMAGES} test images", "to compare with; enter numbers above"
-        )
-        + '<table class="grid-figure"><tr><th>&nbsp;</tr>'
-        + others
-        + "</table>",
-    )
+    cache.kept(ten_classes, "ten classes", view.model.key)
     + figures.note(
         "What to see: in the mean over all maps the garment is still itself after the first "
         "convolution; after the second it is a blur of where many filters answered. "
@@ -373,12 +393,12 @@ downloads(
     (
         "Ten classes (PNG)",
         "ten_classes.png",
-        lambda: images.rows_figure(mean_columns, list(CLASS_NAMES), "Mean of all maps"),
+        lambda: images.rows_figure(mean_columns(), list(CLASS_NAMES), "Mean of all maps"),
     ),
     (
         "Mean maps (NPZ)",
         "ten_classes.npz",
-        lambda: images.arrays_npz({title: np.stack(maps) for title, maps, _ in mean_columns}),
+        lambda: images.arrays_npz({title: np.stack(maps) for title, maps, _ in mean_columns()}),
     ),
     key="download_classes",
 )

@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from core import images
+from core import cache, images
 from core.images import PIXELS, Scale
 from core.network import Layer
 from ui import controls, figures, frame
@@ -38,14 +38,16 @@ def spatial_step(layer: Layer) -> str:
     maps = view.activations[layer.name]
     mean_map = maps.mean(axis=2)
     strongest = images.strongest(maps, STRONGEST)
+    targets = controls.addresses(
+        "filter_explorer", [{"layer": layer.name, "filter": index} for index in strongest]
+    )
     links = "".join(
-        f'<a href="{escape(controls.address("filter_explorer", layer=layer.name, filter=index))}" '
-        f'target="_self" title="Open filter {index}">'
+        f'<a href="{escape(target)}" target="_self" title="Open filter {index}">'
         + figures.picture(
             maps[:, :, index], Scale.of(maps[:, :, index]), f"Map {index} of {layer.name}", SMALL
         )
         + f"{index}</a>"
-        for index in strongest
+        for index, target in zip(strongest, targets, strict=True)
     )
     return (
         figures.title(layer.name, figures.shape(layer.output_shape))
@@ -98,36 +100,41 @@ def last_step(layer: Layer) -> str:
     )
 
 
+def way() -> str:
+    """All steps from the input to the probabilities."""
+    inner = view.network.layers[:-1]
+    steps = [
+        figures.title("Input", "28×28×1")
+        + figures.picture(view.image, PIXELS, view.title, LARGE)
+        + figures.note(
+            f"{view.title[0].upper()}{view.title[1:]}. One brightness a pixel, from 0 (black) to "
+            "255, divided by 255."
+        ),
+        *(spatial_step(layer) for layer in inner if len(layer.output_shape) == 3),
+    ]
+    flat = [
+        *(flat_step(layer) for layer in inner if len(layer.output_shape) == 1),
+        last_step(view.network.layers[-1]),
+    ]
+    return (
+        '<div class="way">'
+        + "".join(f'<div class="step">{step}</div>' for step in steps)
+        + "</div>"
+        + '<div class="way wide">'
+        + "".join(f'<div class="step">{step}</div>' for step in flat)
+        + "</div>"
+    )
+
+
 st.subheader("What the network sees", anchor=False)
-inner = view.network.layers[:-1]
-steps = [
-    figures.title("Input", "28×28×1")
-    + figures.picture(view.image, PIXELS, view.title, LARGE)
-    + figures.note(
-        f"{view.title[0].upper()}{view.title[1:]}. One brightness a pixel, from 0 (black) to 255, "
-        "divided by 255."
-    ),
-    *(spatial_step(layer) for layer in inner if len(layer.output_shape) == 3),
-]
-flat = [
-    *(flat_step(layer) for layer in inner if len(layer.output_shape) == 1),
-    last_step(view.network.layers[-1]),
-]
 figures.show(
     figures.note(
         "The way of one image through the network. Each layer: the mean of all its maps, large, "
         f"and the {STRONGEST} maps with the highest peaks; click one to open its filter. Dark "
         "is 0, yellow is the picture's own largest value."
     )
-    + '<div class="way">'
-    + "".join(f'<div class="step">{step}</div>' for step in steps)
-    + "</div>"
-    + '<div class="way wide">'
-    + "".join(f'<div class="step">{step}</div>' for step in flat)
-    + "</div>"
-)
-figures.show(
-    figures.note(
+    + cache.kept(way, "way", view.model.key, view.index)
+    + figures.note(
         "What to see: the first convolution outlines the garment and finds edges; pooling keeps "
         "and sharpens the strongest; the second convolution grows abstract, its maps show where a "
         "combination of edges was found. "
@@ -150,6 +157,3 @@ downloads(
         lambda: images.rows_figure(mean_columns(), [view.title], "Mean of all maps of a layer"),
     ),
 )
-with st.container(horizontal=True):
-    for script, title, icon in frame.PAGES[1:]:
-        st.page_link(script, label=title, icon=icon)

@@ -92,7 +92,7 @@ def open_in_explorer(
         [f"{name}, {caption}" for name, caption in zip(names, captions, strict=True)],
         view.index,
         key=key,
-        links=[controls.address("filter_explorer", image=image) for image in shown],
+        links=list(controls.addresses("filter_explorer", [{"image": image} for image in shown])),
         captions=captions,
     )
 
@@ -301,11 +301,13 @@ for start in range(0, len(names), CHARTS_A_ROW):
                     ("Curves (PNG)", f"{name}.png", partial(images.curves_figure, history, name)),
                     key=f"download_{name}",
                 )
-                with st.popover("Model card"):
-                    try:
-                        st.markdown(models[name].folder.card())
-                    except ModelError as error:
-                        st.warning(str(error))
+                card = st.popover("Model card", key=f"card_{name}", on_change="rerun")
+                if card.open:
+                    with card:
+                        try:
+                            st.markdown(models[name].folder.card())
+                        except ModelError as error:
+                            st.warning(str(error))
 
 try:
     tried = cache.tried()

@@ -62,8 +62,12 @@ def curves(history: pd.DataFrame, measure: str, domain: tuple[float, float]) -> 
     splits = ["train", held_out(history)]
     best = int(history["epoch"].iloc[int(history[f"{splits[1]}_loss"].argmin())])
     values = [
-        {"epoch": int(row["epoch"])} | {split: float(row[f"{split}_{measure}"]) for split in splits}
-        for _, row in history.iterrows()
+        {"epoch": int(epoch)} | dict(zip(splits, figures, strict=True))
+        for epoch, *figures in zip(
+            history["epoch"].tolist(),
+            *(history[f"{split}_{measure}"].tolist() for split in splits),
+            strict=True,
+        )
     ]
     x = {
         "field": "epoch",

@@ -11,6 +11,7 @@ import streamlit as st
 
 from core.images import PIXELS, AnyArray, Scale, sheet_uri
 from core.network import Field
+from ui.serving import as_one
 
 COLUMNS = 16
 
@@ -65,20 +66,20 @@ def contact_sheet(
             on_pick(number)
 
     result = _component(
-        data={
-            "sheet": sheet_uri(np.moveaxis(images, 0, 2), COLUMNS, scale),
-            "columns": COLUMNS,
-            "size": images.shape[1:],
-            "side": side,
-            "numbers": list(numbers),
-            "names": list(names),
-            "captions": [str(caption) for caption in captions or numbers],
-            "links": list(links or ()),
-            "fields": [asdict(field) for field in fields or ()],
-            "chosen": chosen,
-            "what": what,
-            "off": list(off),
-        },
+        data=as_one(
+            sheet=sheet_uri(np.moveaxis(images, 0, 2), COLUMNS, scale),
+            columns=COLUMNS,
+            size=images.shape[1:],
+            side=side,
+            numbers=list(numbers),
+            names=list(names),
+            captions=[str(caption) for caption in captions or numbers],
+            links=list(links or ()),
+            fields=[asdict(field) for field in fields or ()],
+            chosen=chosen,
+            what=what,
+            off=list(off),
+        ),
         key=key,
         on_picked_change=picked,
     )

@@ -8,7 +8,7 @@ these values with `choose` and `pin`, never through `st.query_params`.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 from urllib.parse import urlencode
 
@@ -48,9 +48,16 @@ _BOUND: _Bound = {"bind": "query-params", "persist_state": "session"}
 def address(page: str, **values: Any) -> str:
     """The relative address of a page with these values; HTML has to escape it. The model and the
     image in view stay, where they are not among the values."""
-    kept = {key: st.session_state[key] for key in ("model", "image") if key in st.session_state}
+    return next(addresses(page, [values]))
+
+
+def addresses(page: str, choices: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The address of a page for each choice of values: state is read once for all of them."""
+    keys = ("model", "image")
+    kept: dict[str, Any] = {key: st.session_state[key] for key in keys if key in st.session_state}
     kept["image"] = int(kept.get("image", DEFAULT_IMAGE))
-    return f"{page}?{urlencode(kept | values)}"
+    for values in choices:
+        yield f"{page}?{urlencode({**kept, **values})}"
 
 
 def choose(**values: Any) -> None:

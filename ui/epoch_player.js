@@ -161,7 +161,7 @@ function show(player, at) {
 
 const players = new WeakMap();
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data: { all: data }, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".epoch-player");
   if (!players.has(root)) players.set(root, build(root));
   const player = players.get(root);

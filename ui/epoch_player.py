@@ -18,6 +18,7 @@ from core.insights import Insights
 from core.network import Shape
 from ui import controls, figures
 from ui.frame import View
+from ui.serving import as_one
 
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
@@ -74,17 +75,17 @@ def epoch_player(
             controls.keep_epoch(epoch, epochs)
 
     _component(
-        data={
-            "epochs": list(epochs),
-            "at": list(epochs).index(controls.epoch(epochs)),
-            "films": [_film(film) for film in films],
-            "classes": CLASS_NAMES,
-            "label": view.label,
-            "chosen": chosen,
-            "title": view.title,
-            "probabilities": probabilities.round(4).tolist(),
-            "accuracies": insights.epoch_accuracy.round(4).tolist() if insights else [],
-        },
+        data=as_one(
+            epochs=list(epochs),
+            at=list(epochs).index(controls.epoch(epochs)),
+            films=[_film(film) for film in films],
+            classes=CLASS_NAMES,
+            label=view.label,
+            chosen=chosen,
+            title=view.title,
+            probabilities=probabilities.round(4).tolist(),
+            accuracies=insights.epoch_accuracy.round(4).tolist() if insights else [],
+        ),
         key="epoch_player",
         on_picked_change=picked,
     )
@@ -104,14 +105,14 @@ def epoch_sheet(sheet: str, shape: Shape, epochs: int) -> None:
     height, width, count = shape
     columns = min(SHEET_COLUMNS, count)
     _sheet(
-        data={
-            "sheet": sheet,
-            "columns": columns,
-            "size": [-(-count // columns) * height, columns * width],
-            "cell": [height, width],
-            "count": count,
-            "epochs": epochs,
-        },
+        data=as_one(
+            sheet=sheet,
+            columns=columns,
+            size=[-(-count // columns) * height, columns * width],
+            cell=[height, width],
+            count=count,
+            epochs=epochs,
+        ),
         key="epoch_sheet",
     )
 

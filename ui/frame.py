@@ -24,13 +24,13 @@ from ui import controls, figures, log, serving
 
 HOME = "pages/home.py"
 PAGES = (
-    (HOME, "Home", ":material/home:"),
-    ("pages/dataset_gallery.py", "Dataset gallery", ":material/apps:"),
-    ("pages/model_training.py", "Model and training", ":material/model_training:"),
-    ("pages/filter_explorer.py", "Filter explorer", ":material/grid_view:"),
-    ("pages/class_comparison.py", "Class comparison", ":material/compare:"),
-    ("pages/ablation.py", "Switch filters off", ":material/toggle_off:"),
-    ("pages/embedding.py", "Map of images", ":material/scatter_plot:"),
+    (HOME, "Home"),
+    ("pages/dataset_gallery.py", "Dataset gallery"),
+    ("pages/model_training.py", "Model and training"),
+    ("pages/filter_explorer.py", "Filter explorer"),
+    ("pages/class_comparison.py", "Class comparison"),
+    ("pages/ablation.py", "Switch filters off"),
+    ("pages/embedding.py", "Map of images"),
 )
 TRAIN_COMMAND = "python -m core.training --recipe tutorial"
 # Part of the sidebar's HTML: an element of its own would cost every move a message more. Comments
@@ -89,7 +89,7 @@ def _run() -> None:
         [
             # Without icons all titles fit into the bar at 1280 pixels.
             st.Page(script, title=title, default=script == HOME)
-            for script, title, _ in PAGES
+            for script, title in PAGES
         ],
         position="top",
     )

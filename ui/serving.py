@@ -58,6 +58,12 @@ def fragment(
     return decorated
 
 
+def as_one(**data: object) -> dict[str, object]:
+    """A component's data, as `data.all` of its JavaScript: Streamlit 1.67 asks of each value of
+    the first level whether it is a table, which takes 0.1 ms each."""
+    return {"all": data}
+
+
 def _send_at_once() -> None:
     """Sends each message as soon as it is written, not when the one before has arrived.
 

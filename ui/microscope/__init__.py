@@ -18,6 +18,7 @@ from core import cache
 from core.network import Layer
 from ui import controls
 from ui.frame import View
+from ui.serving import as_one
 
 _HERE = Path(__file__).parent
 # Each after those that it imports.
@@ -81,14 +82,14 @@ def feature_sheet(
     elsewhere.
     """
     _sheet(
-        data={
-            "model": cache.network_key(view.model, _is_flat(layer)),
-            "image": cache.image_key(view.model, view.index),
-            "layer": layer.name,
-            "filter": index,
-            "pinned": pinned and {"row": pinned[0], "col": pinned[1]},
-            "shared": shared,
-        },
+        data=as_one(
+            model=cache.network_key(view.model, _is_flat(layer)),
+            image=cache.image_key(view.model, view.index),
+            layer=layer.name,
+            filter=index,
+            pinned=pinned and {"row": pinned[0], "col": pinned[1]},
+            shared=shared,
+        ),
         key="sheet",
         on_pick_change=_picker("sheet", layer),
     )

@@ -19,7 +19,7 @@ export function receive({ data }) {
 
 export function sheet(component) {
   mount(component, Sheet);
-  view.look(component.data);
+  view.look(component.data.all);
 }
 
 export function microscope(component) {
