@@ -229,8 +229,8 @@ def tried() -> tuple[Attempt, ...]:
     return tuple(attempts.load())
 
 
-# 260 kB an image for the tutorial's network. Most of a class looks at the same few images.
-@_shared(64)
+# 260 kB an image for the tutorial's network. Each move of a filter asks for it.
+@_shared(96)
 def activations(model: Version, index: int) -> dict[str, npt.NDArray[np.float32]]:
     """Each layer's output for one test image, without the batch axis.
 
@@ -284,8 +284,8 @@ def image_key(model: Version, index: int) -> str:
     return f"{model.key} {index}"
 
 
-# 58 to 90 kB each for the tutorial's network.
-@_shared(64)
+# 58 to 90 kB each for the tutorial's network. Only a move of the image or the page asks for it.
+@_shared(16)
 def image_packet(model: Version, index: int) -> bytes:
     """One test image and each layer's output, for the browser. Raises DatasetError, ModelError."""
     image = dataset.to_input(split("test").images[index : index + 1])[0]

@@ -102,9 +102,17 @@ def background_note(layer: Layer, index: int) -> str:
     )
 
 
+def layer_maps() -> FloatArray:
+    """The chosen layer's output for the image in view, as maps (h, w, n); of one cell each if it is
+    flat."""
+    # Looked up each time: this page's fragment lives on, and would keep the array.
+    shape = (1, 1, -1) if flat else layer.output_shape
+    return view.activations[layer.name].reshape(shape)
+
+
 def numbers(index: int) -> None:
     """The map's values, and the kernel that made them."""
-    chosen = maps[:, :, index]
+    chosen = layer_maps()[:, :, index]
     scale = all_maps if shared else Scale.of(chosen)
     figures.show(
         figures.row(
@@ -129,7 +137,7 @@ def numbers(index: int) -> None:
             "All maps (PNG)",
             f"{name}.png",
             lambda: images.sheet_figure(
-                maps, all_maps if shared else None, f"{layer.name}, {view.title}"
+                layer_maps(), all_maps if shared else None, f"{layer.name}, {view.title}"
             ),
         ),
         (
@@ -315,7 +323,7 @@ def epochs(index: int) -> None:
         insights,
         index,
     )
-    figures.show(figures.title(f"All {maps.shape[2]} maps of {layer.name} at that epoch"))
+    figures.show(figures.title(f"All {count} maps of {layer.name} at that epoch"))
     epoch_sheet(
         cache.epoch_sheet(view.model, view.index, layer.name), layer.output_shape, len(saved)
     )
@@ -375,7 +383,7 @@ def explorer() -> None:
     with right:
         microscope.microscope(layer)
     if flat:
-        values = maps.ravel()
+        values = layer_maps().ravel()
         downloads(
             (
                 "Numbers (CSV)",
@@ -394,22 +402,20 @@ def explorer() -> None:
 
 layer = controls.layer(view.network)
 flat = len(layer.output_shape) == 1
-# A flat output counts as maps of one cell.
-maps = view.activations[layer.name].reshape((1, 1, -1) if flat else layer.output_shape)
-all_maps = Scale.of(maps)
-
+count = layer.output_shape[-1]
+all_maps = Scale.of(layer_maps())
 what = "units" if flat else "maps"
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    figures.show(figures.title(f"All {maps.shape[2]} {what} of {layer.name}", view.title))
+    figures.show(figures.title(f"All {count} {what} of {layer.name}", view.title))
     shared = not flat and controls.shared_scale()
 explorer()
 
 notes = figures.note(WHAT_TO_SEE.get(layer.name, "")) + figures.note(tutorial_links())
 if not flat:
-    mean_map = maps.mean(axis=2)
+    mean_map = layer_maps().mean(axis=2)
     mean_scale = Scale.of(mean_map)
     notes += figures.row(
-        figures.title(f"Mean of all {maps.shape[2]} maps")
+        figures.title(f"Mean of all {count} maps")
         + figures.picture(mean_map, mean_scale, f"Mean map of {layer.name}", 200),
         figures.colour_bar(mean_scale, "Mean activation over the maps, cell by cell."),
     )

@@ -49,7 +49,15 @@ class View:
     index: int
     image: npt.NDArray[np.uint8]  # (28, 28)
     label: int
-    activations: dict[str, npt.NDArray[np.float32]]  # each layer's output, no batch axis
+
+    @property
+    def activations(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Each layer's output, without the batch axis.
+
+        Not kept here: a page's fragments live as long as its session, and with them the page's
+        view. Two hundred sessions would keep two hundred images' outputs.
+        """
+        return cache.activations(self.model, self.index)
 
     @property
     def prediction(self) -> int:
@@ -155,11 +163,10 @@ def _sidebar() -> _Frame:
         network = cache.network(model)
         _check_fit(model.folder, network)
         split = cache.split("test")
-        activations = cache.activations(model, index)
+        cache.activations(model, index)  # so that a model that cannot be computed is told of here
     except (DatasetError, ModelError) as error:
         return _Frame(None, str(error))
-    view = View(model, network, index, split.images[index], int(split.labels[index]), activations)
-    return _Frame(view, "")
+    return _Frame(View(model, network, index, split.images[index], int(split.labels[index])), "")
 
 
 def _check_fit(model: ModelFolder, network: Network) -> None:
