@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from core import ablation, attempts, dataset, model_folder, packet
+from core import ablation, attempts, dataset, memory, model_folder, packet
 from core.ablation import Answers, Sample
 from core.attempts import Attempt
 from core.images import (
@@ -38,7 +38,6 @@ from core.images import (
     tile,
 )
 from core.insights import Insights
-from core.memory import give_back
 from core.model_folder import ModelFolder
 from core.network import Network
 
@@ -52,7 +51,7 @@ MOST_KEPT = 128  # of 100 kB at most
 # One 28×28 image is too small to share between BLAS threads: with many students they only wait for
 # each other. An environment variable would come too late, NumPy is already imported.
 threadpool_limits(limits=1, user_api="blas")
-give_back()
+memory.set_up()
 
 
 def _shared(entries: int) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
@@ -153,7 +152,7 @@ def checkpoints(model: Version) -> dict[int, Network]:
 
 
 # 3 MB each at most, with the tutorial's network and 15 epochs.
-@_shared(8)
+@_shared(4)
 def epoch_outputs(
     model: Version, index: int, layer: str
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -261,7 +260,7 @@ def map_packet(model: Version, pca: bool) -> bytes:
     return packet.map_packet(places, labels, found.predictions, found.confidences, header)
 
 
-_kept: OrderedDict[Hashable, str] = OrderedDict()
+_kept: OrderedDict[Hashable, bytes] = OrderedDict()
 
 
 def kept(make: Callable[[], str], *key: Hashable) -> str:
@@ -272,11 +271,12 @@ def kept(make: Callable[[], str], *key: Hashable) -> str:
         key: what it is, and all that it depends on: a name, the model's key, an image's number.
     """
     # One step each, which no other thread comes between; two that make the same make it alike.
-    piece = _kept.pop(key, None)
-    _kept[key] = piece = make() if piece is None else piece
+    # As bytes, for a single "×" among them makes a character of a text take two bytes or four.
+    piece = _kept.pop(key, None) or make().encode()
+    _kept[key] = piece
     while len(_kept) > MOST_KEPT:
         _kept.popitem(last=False)
-    return piece
+    return piece.decode()
 
 
 def image_key(model: Version, index: int) -> str:

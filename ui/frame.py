@@ -107,6 +107,7 @@ def _run() -> None:
     with st.sidebar:
         frame = _sidebar()
         figures.show(STYLE + (_prediction(frame.view) if frame.view else ""))
+        serving.come_back()
     token = _frame.set(frame)
     try:
         page.run()
