@@ -44,7 +44,7 @@ ADDRESSES = (
     "/filter_explorer?filter=3&panel=epochs",
     "/class_comparison?class_a=0&class_b=6",
     "/class_comparison?model=tutorial&class_a=2&class_b=4&layer=conv_layer_3",
-    "/ablation",
+    "/ablation?off=conv_layer_1:3",
     "/ablation?model=tutorial&off=conv_layer_3:5,7",
     "/embedding",
     "/embedding?model=tutorial&map=PCA",
@@ -69,11 +69,12 @@ def move(student: Student, rng: random.Random) -> str:
     there = set(student.keys())
     (page,) = rng.choices(list(PAGES), list(PAGES.values()))
     moves: list[tuple[int, str, Callable[[], object]]] = [
-        (4, "image", lambda: student.change("image", float(rng.randrange(10_000)))),
-        (1, "page", lambda: student.open("/" + page)),
+        (3, "image", lambda: student.change("image", float(rng.randrange(10_000)))),
+        # A page without filters is soon seen.
+        (1 if "filter" in there else 3, "page", lambda: student.open("/" + page)),
     ]
     if "filter" in there:
-        moves.append((12, "filter", lambda: student.change("filter", rng.randrange(64))))
+        moves.append((14, "filter", lambda: student.change("filter", rng.randrange(64))))
     if "layer" in there:
         moves.append((2, "layer", lambda: student.change("layer", rng.choice(LAYERS))))
     if "off_gives" in there:

@@ -29,7 +29,7 @@ Arguments = ParamSpec("Arguments")
 # Script runs that compute at the same moment. Every session has a thread, and threads that wait for
 # Python's interpreter lock slow down the one that sends what is ready: so they wait in a queue
 # instead. Two, for NumPy lets go of the interpreter while it multiplies.
-_AT_ONCE = 1
+_AT_ONCE = 2
 _places = threading.Semaphore(_AT_ONCE)
 _RUNS_A_TIDY = 200  # a second's work takes about so many runs, and giving back 10 ms
 _runs = itertools.count(1)
