@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass
+from functools import cache as keep
 from html import escape
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from core import cache
 from core.cache import Version
@@ -93,26 +96,26 @@ def run() -> None:
 
 def _run() -> None:
     st.set_page_config("See the filters", "🔬", layout="wide")
-    page = st.navigation(
-        [
-            # Without icons all titles fit into the bar at 1280 pixels.
-            st.Page(script, title=title, default=script == HOME)
-            for script, title in PAGES
-        ],
-        position="top",
-    )
+    # A run marks the page that it may show, so each run has its own.
+    page = st.navigation([copy(each) for each in _pages()], position="top")
     log.started()
     log.session(page.url_path)
     controls.carry_over(page.url_path)
     with st.sidebar:
         frame = _sidebar()
         figures.show(STYLE + (_prediction(frame.view) if frame.view else ""))
-        serving.come_back()
     token = _frame.set(frame)
     try:
         page.run()
     finally:
         _frame.reset(token)
+
+
+@keep
+def _pages() -> tuple[StreamlitPage, ...]:
+    """To make them takes a run as long as two widgets."""
+    # Without icons all titles fit into the bar at 1280 pixels.
+    return tuple(st.Page(script, title=title, default=script == HOME) for script, title in PAGES)
 
 
 def start_page() -> None:

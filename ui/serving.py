@@ -55,29 +55,21 @@ def turn() -> Iterator[None]:
 def fragment(
     function: Callable[Arguments, None], *, run_every: float | None = None
 ) -> Callable[Arguments, None]:
-    """`st.fragment`, which takes its turn."""
+    """`st.fragment`, which takes its turn and comes back after a break.
+
+    When a page has lost its server, Streamlit 1.67's browser side asks the next one for a run only
+    if the last run was a fragment's, or if a fragment has a clock. Otherwise the new session knows
+    none of the page's fragments, and drops each move of a filter without a word. So all have a
+    clock, which ticks once a day.
+    """
 
     @wraps(function)
     def in_turn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
         with turn():
             function(*args, **kwargs)
 
-    decorated: Callable[Arguments, None] = st.fragment(in_turn, run_every=run_every)
+    decorated: Callable[Arguments, None] = st.fragment(in_turn, run_every=run_every or _A_DAY)
     return decorated
-
-
-def come_back() -> None:
-    """Lets a page that lost its server ask the next one for itself.
-
-    After a broken connection Streamlit 1.67 asks for a run only if the last one was a fragment's,
-    or if a fragment has a clock. Otherwise the new session knows none of the page's fragments, and
-    drops each move of a filter without a word. So this one, which shows nothing, ticks once a day.
-    """
-    st.fragment(_nothing, run_every=_A_DAY)()
-
-
-def _nothing() -> None:
-    pass
 
 
 _A_DAY = 86_400.0  # seconds
@@ -136,7 +128,6 @@ def _overlook_what_stays() -> None:
     65 ms, and comes only when a quarter as many new ones have outlived the shorter searches: so the
     garbage of sessions that have ended, messages and all, stays for long.
     """
-    gc.collect()
     gc.freeze()
 
 

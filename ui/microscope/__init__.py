@@ -8,6 +8,7 @@ The code is plain JavaScript modules, in the files beside this one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,12 @@ _MODULES = (
     "microscope.js",
     "main.js",
 )
-_CODE = {
-    "modules": {name: (_HERE / name).read_text() for name in _MODULES},
-    "style": (_HERE / "style.css").read_text(),
-}
+_CODE = json.dumps(
+    {
+        "modules": {name: (_HERE / name).read_text() for name in _MODULES},
+        "style": (_HERE / "style.css").read_text(),
+    }
+).encode()
 # Waits for the code, then calls one of the functions of main.js.
 _CALL = """\
 export default (component) => {
