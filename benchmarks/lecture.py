@@ -1,13 +1,15 @@
 """A lecture: many students join at once and then move about, on one server process.
 
-    python -m benchmarks.lecture [--students 200] [--seconds 60] [--csv FILE]
+    python -m benchmarks.lecture [--students 200 ...] [--seconds 60] [--csv FILE] [--plot FILE]
 
 A lecturer has looked at each page before. All join within 2 s, on mixed pages and deep links, with
-both models. Then each moves every 3 s on
-average: filters most often, also images, layers, pages, epochs and switched-off filters. Latencies
-are from the message sent to the page complete, as `benchmarks.student` sees them. The students run
-in processes of their own on the same machine, so they take CPU time from the server; what the
-server itself took is printed beside.
+both models. Then each moves every 3 s on average: filters most often, also images, layers, pages,
+epochs and switched-off filters; now and then one reloads the page, or vanishes without closing the
+connection and comes back. Latencies are from the message sent, or the connection asked for, to the
+page complete, as `benchmarks.student` sees them. The students run in processes of their own on the
+same machine, so they take CPU time from the server; what the server itself took is printed beside.
+
+Then a few students do the same with the peer, the direct port of the tutorial, for the ratio.
 """
 
 from __future__ import annotations
@@ -19,18 +21,27 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
+from websocket import WebSocketException
 
-from benchmarks.server import APP, Server
+from benchmarks.server import APP, PEER, Server
 from benchmarks.student import PageError, Student
 from benchmarks.table import machine, table
 
 JOIN_WITHIN = 2.0  # seconds
 PAUSE = 3.0  # seconds between a student's moves, on average
+RELOADS, VANISHES = 0.02, 0.01  # shares of the moves
 PROCESSES = 4
-MAX_MEGABYTES = 500.0
+PEER_STUDENTS, PEER_SECONDS = 3, 30.0
+
+MOST_JOIN_P95, MOST_MOVE_P50, MOST_MOVE_P95 = 1.5, 0.06, 0.4  # seconds
+MOST_MEGABYTES = 500.0
+MOST_GROWTH = 1.05  # of the memory, from the third minute to the last
 
 LAYERS = ("conv_layer_1", "pool_layer_2", "conv_layer_3", "pool_layer_4")
 ADDRESSES = (
@@ -60,19 +71,58 @@ PAGES = {
     "embedding": 1,
 }
 
-Taken = tuple[str, float]
-"""What a student did, and the seconds until the page was complete; -1 for a page that broke."""
+
+class Taken(NamedTuple):
+    """What a student did."""
+
+    what: str
+    at: float
+    """Seconds after the first could join."""
+    seconds: float
+    """Until the page was complete."""
+    problem: str
+    """"error" for a page that shows one, "lost" for a connection that broke; else empty."""
+
+
+@dataclass(frozen=True)
+class Lecture:
+    """What came of it."""
+
+    students: int
+    taken: list[Taken]
+    memory: list[float]
+    """The server's, in MB, each second."""
+    cpu: float
+    """Seconds that the server's process took."""
+    seconds: float
+
+    def quantiles(self, what: Sequence[str]) -> list[float]:
+        """The median, 95th and 99th percentile in seconds; NaN where there was nothing."""
+        fine = [each.seconds for each in self.taken if each.what in what and not each.problem]
+        return np.quantile(fine, (0.5, 0.95, 0.99)).tolist() if fine else [np.nan] * 3
+
+    def problems(self, problem: str, what: Sequence[str]) -> int:
+        """How many there were."""
+        return sum(each.problem == problem and each.what in what for each in self.taken)
+
+    @property
+    def kinds(self) -> dict[str, list[str]]:
+        """Groups of what was done, by name."""
+        every = sorted({each.what for each in self.taken})
+        moves = [what for what in every if what != "join"]
+        return {"join": ["join"], "all moves": moves} | {what: [what] for what in moves}
 
 
 def move(student: Student, rng: random.Random) -> str:
     """One move, on whatever page the student is; returns what it was."""
     there = set(student.keys())
-    (page,) = rng.choices(list(PAGES), list(PAGES.values()))
     moves: list[tuple[int, str, Callable[[], object]]] = [
         (3, "image", lambda: student.change("image", float(rng.randrange(10_000)))),
-        # A page without filters is soon seen.
-        (1 if "filter" in there else 3, "page", lambda: student.open("/" + page)),
     ]
+    if len(student.pages) > 1:
+        (page,) = rng.choices(list(PAGES), list(PAGES.values()))
+        # A page without filters is soon seen.
+        moves.append((1 if "filter" in there else 3, "page", lambda: student.open("/" + page)))
     if "filter" in there:
         moves.append((14, "filter", lambda: student.change("filter", rng.randrange(64))))
     if "layer" in there:
@@ -89,113 +139,183 @@ def move(student: Student, rng: random.Random) -> str:
     return name
 
 
-def attend(url: str, seed: int, begin: float, end: float, taken: list[Taken]) -> None:
+class Seat:
     """One student, from joining to the end of the lecture."""
-    rng = random.Random(seed)
-    time.sleep(max(begin + rng.uniform(0, JOIN_WITHIN) - time.time(), 0))
-    what, started = "join", time.perf_counter()
-    try:
-        with Student(url) as student:
-            student.open(ADDRESSES[seed % len(ADDRESSES)])
-            taken.append((what, time.perf_counter() - started))
-            while (pause := rng.expovariate(1 / PAUSE)) < end - time.time():
+
+    def __init__(self, url: str, seed: int, address: str, begin: float, end: float) -> None:
+        """Take a seat; `begin` and `end` are times of day."""
+        self.taken: list[Taken] = []
+        self._url, self._address = url, address
+        self._begin, self._end = begin, end
+        self._rng = random.Random(seed)
+        self._what = "join"
+
+    def attend(self) -> None:
+        """Stay until the end, or until something breaks."""
+        time.sleep(max(self._begin + self._rng.uniform(0, JOIN_WITHIN) - time.time(), 0))
+        started = time.time()
+        try:
+            while self._visit():
+                started = time.time()
+        except (PageError, WebSocketException, OSError) as error:
+            print(f"{self._what}: {error!r}")
+            self._note(started, "error" if isinstance(error, PageError) else "lost")
+
+    def _visit(self) -> bool:
+        """Open the page and move about; tell whether the student comes back after that."""
+        started = time.time()
+        with Student(self._url) as student:
+            student.open(self._address)
+            self._note(started)
+            while (pause := self._rng.expovariate(1 / PAUSE)) < self._end - time.time():
                 time.sleep(pause)
-                started = time.perf_counter()
-                what = move(student, rng)
-                taken.append((what, time.perf_counter() - started))
-    except (PageError, OSError) as error:
-        print(f"student {seed}, {what}: {error}")
-        taken.append((what, -1.0))
+                self._address = student.address
+                chance = self._rng.random()
+                if chance < RELOADS + VANISHES:
+                    self._what = "reload" if chance < RELOADS else "return"
+                    if self._what == "return":
+                        student.vanish()
+                    return True
+                started = time.time()
+                self._what = move(student, self._rng)
+                self._note(started)
+        return False
+
+    def _note(self, started: float, problem: str = "") -> None:
+        self.taken.append(Taken(self._what, started - self._begin, time.time() - started, problem))
 
 
-def row_of_seats(
-    url: str,
-    seeds: Sequence[int],
-    begin: float,
-    end: float,
-    results: multiprocessing.Queue[list[Taken]],
-) -> None:
+def row_of_seats(seats: Sequence[Seat], results: multiprocessing.Queue[list[Taken]]) -> None:
     """Some of the students, in a process of their own."""
-    taken: list[Taken] = []
-    threads = [
-        threading.Thread(target=attend, args=(url, seed, begin, end, taken)) for seed in seeds
-    ]
+    threads = [threading.Thread(target=seat.attend) for seat in seats]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    results.put(taken)
+    results.put([taken for seat in seats for taken in seat.taken])
 
 
-def prepare(server: Server) -> None:
-    """Look at each page once, so that the class does not wait for what is loaded only once."""
-    for address in ADDRESSES:
+def lecture(server: Server, students: int, seconds: float, addresses: Sequence[str]) -> Lecture:
+    """Let so many students join the server and move about for so long."""
+    for address in addresses:  # what is loaded only once, the lecturer has waited for
         with Student(server.url) as lecturer:
             lecturer.open(address)
-
-
-def lecture(server: Server, students: int, seconds: float) -> tuple[list[Taken], list[float]]:
-    """What all students did, and the server's memory in MB, each second."""
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[list[Taken]] = context.Queue()
     begin = time.time() + 5.0  # the processes start meanwhile
     end = begin + JOIN_WITHIN + seconds
+    seats = [
+        Seat(server.url, seed, addresses[seed % len(addresses)], begin, end)
+        for seed in range(students)
+    ]
     rows = [
-        context.Process(
-            target=row_of_seats,
-            args=(server.url, range(first, students, PROCESSES), begin, end, results),
-        )
+        context.Process(target=row_of_seats, args=(seats[first::PROCESSES], results))
         for first in range(PROCESSES)
     ]
     for row in rows:
         row.start()
-    memory = []
+    cpu, memory = server.cpu_seconds(), []
     while time.time() < end:
         time.sleep(1)
         memory.append(server.memory_mb())
-    taken = [each for _ in rows for each in results.get(timeout=120)]
+    cpu = server.cpu_seconds() - cpu
+    taken = [each for _ in rows for each in results.get(timeout=300)]
     for row in rows:
         row.join()
-    return taken, memory
+    return Lecture(students, taken, memory, cpu, JOIN_WITHIN + seconds)
 
 
-def summary(taken: Sequence[Taken]) -> list[list[str]]:
+def latencies(found: Lecture) -> str:
     """A line for joining, for each kind of move, and for all moves together."""
-    moves = sorted({what for what, _ in taken} - {"join"})
-    groups = {"join": ["join"], "all moves": moves} | {what: [what] for what in moves}
-    lines = []
-    for name, kinds in groups.items():
-        seconds = np.array([took for what, took in taken if what in kinds])
-        fine = seconds[seconds >= 0]
-        quantiles = np.quantile(fine, (0.5, 0.95, 0.99)) if fine.size else np.full(3, np.nan)
-        errors = str(int((seconds < 0).sum()))
-        lines.append([name, str(len(seconds)), *(f"{1e3 * q:.0f} ms" for q in quantiles), errors])
-    return lines
+    rows = []
+    for name, what in found.kinds.items():
+        count = sum(each.what in what for each in found.taken)
+        problems = [str(found.problems(problem, what)) for problem in ("error", "lost")]
+        quantiles = [f"{1e3 * quantile:.0f} ms" for quantile in found.quantiles(what)]
+        rows.append([name, str(count), *quantiles, *problems])
+    header = [f"{found.students} students", "n", "p50", "p95", "p99", "errors", "lost"]
+    return table(header, rows)
+
+
+def bounds(found: Lecture) -> str:
+    """What was asked for, and whether it holds."""
+    every = [each for kinds in found.kinds.values() for each in kinds]
+    median, p95, _ = found.quantiles(found.kinds["all moves"])
+    asked = [
+        ("join, p95", found.quantiles(["join"])[1], MOST_JOIN_P95, "s"),
+        ("move, p50", median, MOST_MOVE_P50, "s"),
+        ("move, p95", p95, MOST_MOVE_P95, "s"),
+        ("errors", found.problems("error", every), 0, ""),
+        ("lost sessions", found.problems("lost", every), 0, ""),
+        ("memory at most", max(found.memory), MOST_MEGABYTES, "MB"),
+    ]
+    if found.seconds > 240:
+        growth = np.mean(found.memory[-60:]) / np.mean(found.memory[120:180])
+        asked.append(("memory, last minute / third", float(growth), MOST_GROWTH, ""))
+    return table(
+        ["", "found", "asked", ""],
+        [
+            [name, f"{value:.3g} {unit}", f"{most:.3g} {unit}", "holds" if value <= most else "NO"]
+            for name, value, most, unit in asked
+        ],
+    )
+
+
+def plot(found: Lecture, file: Path) -> None:
+    """Draw the latencies and the server's memory over time."""
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    for name, what in found.kinds.items():
+        if name != "all moves":
+            fine = [each for each in found.taken if each.what in what and not each.problem]
+            above.plot([each.at for each in fine], [each.seconds for each in fine], ".", label=name)
+    for most, style in ((MOST_MOVE_P50, ":"), (MOST_MOVE_P95, "--")):
+        above.axhline(most, color="#888", linestyle=style)
+    above.set(yscale="log", ylabel="seconds until the page is complete")
+    above.legend(ncols=5, fontsize=8)
+    below.plot(np.arange(1, len(found.memory) + 1) - 5.0, found.memory)
+    below.axhline(MOST_MEGABYTES, color="#888", linestyle="--")
+    below.set(xlabel="seconds", ylabel="server's memory in MB", ylim=(0, None))
+    figure.suptitle(f"{found.students} students")
+    figure.savefig(file, dpi=120)
+
+
+def write_csv(found: Lecture, file: Path) -> None:
+    """Write all that was done, a line each."""
+    with file.open("w", newline="") as stream:
+        csv.writer(stream).writerows([Taken._fields, *found.taken])
+
+
+def for_size(file: Path, students: int, sizes: Sequence[int]) -> Path:
+    """A file of its own for each size of class."""
+    return file if len(sizes) == 1 else file.with_stem(f"{file.stem}_{students}")
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--students", type=int, default=200)
+    parser.add_argument("--students", type=int, nargs="+", default=[200])
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--csv", type=Path, help="also write every move to this file")
+    parser.add_argument("--csv", type=Path, help="also write all that was done to this file")
+    parser.add_argument("--plot", type=Path, help="also draw it, to this PNG file")
+    parser.add_argument("--no-peer", action="store_true", help="leave the direct port out")
     options = parser.parse_args()
-    with Server(APP) as server:
-        prepare(server)
-        before = server.cpu_seconds()
-        taken, memory = lecture(server, options.students, options.seconds)
-        cpu = server.cpu_seconds() - before
-    if options.csv:
-        with options.csv.open("w", newline="") as stream:
-            csv.writer(stream).writerows([("what", "seconds"), *taken])
     print(machine())
-    print(
-        table([f"{options.students} students", "n", "p50", "p95", "p99", "errors"], summary(taken))
-    )
-    print(
-        f"memory at most {max(memory):.0f} MB (asked: {MAX_MEGABYTES:.0f}), at the end "
-        f"{memory[-1]:.0f} MB; server's CPU {cpu / (JOIN_WITHIN + options.seconds):.0%} of a core"
-    )
+    for students in options.students:
+        with Server(APP) as server:
+            found = lecture(server, students, options.seconds, ADDRESSES)
+        if options.csv:
+            write_csv(found, for_size(options.csv, students, options.students))
+        if options.plot:
+            plot(found, for_size(options.plot, students, options.students))
+        print(f"\n{latencies(found)}\n\n{bounds(found)}")
+        print(f"the server's CPU: {found.cpu / found.seconds:.0%} of a core")
+    if not options.no_peer:
+        with Server(PEER, configured=False) as server:
+            peer = lecture(server, PEER_STUDENTS, PEER_SECONDS, ["/"])
+        print(f"\nthe peer\n{latencies(peer)}")
+        a_run = [each.cpu / len(each.taken) for each in (peer, found)]
+        print(f"CPU for each thing done: {a_run[0] / a_run[1]:.0f} times that of the app")
 
 
 if __name__ == "__main__":

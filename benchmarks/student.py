@@ -142,6 +142,22 @@ class Student:
         self._socket.close()
         self._http.close()
 
+    def vanish(self) -> None:
+        """Go without a word to the server, as a laptop that is shut does."""
+        self._socket.shutdown()  # type: ignore[no-untyped-call]
+        self._http.close()
+
+    @property
+    def pages(self) -> list[str]:
+        """Names of the pages that there are, "" for the first."""
+        return list(self._page_hashes)
+
+    @property
+    def address(self) -> str:
+        """What the address bar shows: path and query."""
+        names = {page_hash: name for name, page_hash in self._page_hashes.items()}
+        return f"/{names.get(self._page_hash, '')}?{urlencode(self.query)}"
+
     def open(self, address: str = "/") -> Reply:
         """Show the page at `address`, path and query; later calls switch pages in the same tab."""
         parts = urlsplit(address)
