@@ -1,0 +1,97 @@
+"""What lets a class share one process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from streamlit import config
+
+from core import cache
+from ui import serving
+
+
+def test_two_compute_at_a_time_and_the_others_wait() -> None:
+    done, now, most = [], [], []
+    enough = threading.Barrier(2, timeout=10)
+
+    def run(number: int) -> None:
+        with serving.turn(), serving.turn():  # a fragment's inside of its page's
+            now.append(number)
+            most.append(len(now))
+            if number < 2:
+                enough.wait()  # these two are there at once
+            now.remove(number)
+        done.append(number)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(done) == list(range(8))
+    assert max(most) == 2
+
+
+def test_a_run_that_fails_leaves_its_place() -> None:
+    for _ in range(5):
+        with pytest.raises(ZeroDivisionError), serving.turn():
+            raise ZeroDivisionError
+    with serving.turn():
+        pass
+
+
+@pytest.mark.parametrize("section", ["theme", "theme.dark", "theme.light.sidebar", "server"])
+def test_the_settings_that_browsers_are_told_are_the_settings(section: str) -> None:
+    options = config.get_config_options().values()
+    expected = {option.name: option.value for option in options if option.section == section}
+    assert expected
+    for _ in range(2):
+        found = config.get_options_for_section(section)
+        assert found == expected
+        found.clear()  # theirs to change
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    # As Streamlit makes it: of no named protocol, for which asyncio does not switch Nagle off.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        yield one
+
+
+def test_connections_send_at_once(listening: socket.socket) -> None:
+    def sends_at_once(one: socket.socket) -> bool:
+        return bool(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    assert not sends_at_once(listening)
+    with socket.create_connection(listening.getsockname()):
+        early, _ = listening.accept()
+        serving._send_at_once()
+        with socket.create_connection(listening.getsockname()):
+            late, _ = listening.accept()
+            with early, late:
+                assert sends_at_once(early)
+                assert sends_at_once(late)
+
+
+def test_a_piece_is_made_once_for_all_that_it_depends_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cache, "MOST_KEPT", 2)
+    made = []
+
+    def piece(number: int) -> str:
+        def make() -> str:
+            made.append(number)
+            return f"{number} × é"
+
+        return cache.kept(make, "test", number)
+
+    assert [piece(number) for number in (1, 2, 1, 3, 1, 2)] == [
+        f"{number} × é" for number in (1, 2, 1, 3, 1, 2)
+    ]
+    assert made == [1, 2, 3, 2]  # the one that was not asked for the longest went
