@@ -24,6 +24,7 @@ from core.keras_file import ModelError
 from core.model_folder import ModelFolder
 from core.network import Network
 from ui import controls, figures, log, serving
+from ui.share import share
 
 HOME = "pages/home.py"
 PAGES = (
@@ -104,6 +105,7 @@ def _run() -> None:
     with st.sidebar:
         frame = _sidebar()
         figures.show(STYLE + (_prediction(frame.view) if frame.view else ""))
+        share()
     token = _frame.set(frame)
     try:
         page.run()
@@ -187,7 +189,7 @@ def _prediction(view: View) -> str:
     right = view.prediction == view.label
     verdict = "✓ right" if right else f"✗ wrong, it is {CLASS_NAMES[view.label]}"
     return (
-        figures.picture(view.image, PIXELS, view.title, 140)
+        figures.picture(view.image, PIXELS, view.title, 112)
         + figures.title(
             f"Label: {view.label} {CLASS_NAMES[view.label]}",
         )
