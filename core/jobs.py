@@ -16,6 +16,7 @@ from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[1]
 MOST_WAITING = 20
+_NO_RESULT = "It ended without a result: please try again."
 
 # One at a time: on a small machine the other core serves. Whoever came first goes first.
 _turn = Semaphore(1)
@@ -82,29 +83,35 @@ class Job:
 
     def _wait_and_run(self) -> None:
         with _turn:
-            result, problem = None, ""
-            if not self.done:
-                result = self._known()
-            if result is None:
-                result, problem = self._run()
-            with _lock:
-                self.result, self.problem = result, "" if self.cancelled else problem
-                if self in _line:
-                    _line.remove(self)
+            result, problem = None, _NO_RESULT
+            try:
+                if not self.done:
+                    result = self._known()
+                if result is None:
+                    result, problem = self._run()
+            finally:  # whatever happened, nobody waits for it any longer
+                with _lock:
+                    self.result, self.problem = result, "" if self.cancelled else problem
+                    if self in _line:
+                        _line.remove(self)
 
     def _run(self) -> tuple[Any, str]:
         """What came out, and what went wrong."""
         with _lock:
             if self.cancelled:
                 return None, ""
-            process = self._process = subprocess.Popen(
-                [sys.executable, "-m", *self._command],
-                cwd=_ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+            try:
+                process = self._process = subprocess.Popen(
+                    [sys.executable, "-m", *self._command],
+                    cwd=_ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                )
+            except OSError as error:  # no memory, or no process, is left
+                return None, f"It could not be started ({error.strerror}): please try again."
         result, said = None, ""
         assert process.stdout is not None
         with process:
@@ -112,9 +119,11 @@ class Job:
                 try:
                     message = json.loads(line)
                 except ValueError:
+                    message = None
+                if not isinstance(message, dict):
                     said = line.strip()  # the last is the one that matters
                     continue
                 self.progress = message.get("progress", self.progress)
                 result = message.get("result")
-        problem = said or "It ended without a result: please try again."
+        problem = said or _NO_RESULT
         return result, "" if result is not None else problem

@@ -101,10 +101,10 @@ def effects(off: Off, layer: Layer, insights: Insights, domain: tuple[float, flo
     key = f"effects_{layer.name}"
 
     def pick() -> None:
-        # What comes from a browser may be anything.
-        for point in st.session_state[key].selection.get("filter", []):
-            if point.get("filter") in range(layer.output_shape[-1]):
-                toggle(layer, int(point["filter"]))
+        for bar in controls.clicked(key, "filter"):
+            index = bar.get("filter")
+            if type(index) is int and 0 <= index < layer.output_shape[-1]:
+                toggle(layer, index)
 
     lost = lost_alone(insights, layer)
     figures.show(figures.title(f"Each filter of {layer.name} alone off", "points of accuracy lost"))
@@ -212,7 +212,7 @@ def board() -> None:
     wanted = (view.model, ablation.spell(off), to_mean)
     timed = counting.running(wanted)
     if wrong:
-        st.caption(f"“{wrong[0][:40]}” in the address is no filter of this model.")
+        st.caption(f"“{figures.as_text(wrong[0][:40])}” in the address is no filter of this model.")
     left, right = st.columns([13, 8], gap="medium")
     with left:
         for layer in layers:

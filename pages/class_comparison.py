@@ -116,10 +116,8 @@ def evidence_and_effect(layer: Layer, insights: Insights, chosen_filter: int) ->
 
     def pick() -> None:
         """Takes over the filter that was clicked."""
-        # What comes from a browser may be anything.
-        picked = st.session_state["separation"].selection.get("picked")
-        for point in picked if isinstance(picked, list) else []:
-            index = point.get("filter") if isinstance(point, dict) else None
+        for column in controls.clicked("separation", "picked"):
+            index = column.get("filter")
             if type(index) is int and 0 <= index < len(found.auc):
                 controls.choose(filter=index)
 

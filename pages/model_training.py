@@ -141,8 +141,10 @@ def mistakes(insights: Insights, labels: npt.NDArray[np.uint8]) -> None:
 
 def pick_cell() -> None:
     """Takes over the classes of the cell that was clicked."""
-    for cell in st.session_state["confusion"].selection.get("cell", []):
-        controls.choose(true=cell["true"], predicted=cell["predicted"])
+    for cell in controls.clicked("confusion", "cell"):
+        true, predicted = cell.get("true"), cell.get("predicted")
+        if true in CLASS_NAMES and predicted in CLASS_NAMES:
+            controls.choose(true=true, predicted=predicted)
 
 
 @serving.fragment

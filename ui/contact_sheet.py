@@ -62,7 +62,7 @@ def contact_sheet(
     def picked() -> None:
         # What comes from a browser may be anything.
         number = st.session_state[key].picked
-        if on_pick is not None and number in numbers:
+        if on_pick is not None and type(number) is int and number in numbers:
             on_pick(number)
 
     result = _component(

@@ -21,6 +21,7 @@ from core.ablation import Off
 from core.dataset import CLASS_NAMES
 from core.images import class_label
 from core.network import Layer, Network
+from ui import figures
 
 DEFAULT_MODEL = "tuned"
 # The tutorial's worked example, a bag.
@@ -165,6 +166,13 @@ def pinned_unit(layer: Layer) -> tuple[int, int] | None:
     return row, col
 
 
+def clicked(chart: str, selection: str) -> list[dict[str, Any]]:
+    """The marks of a chart that were clicked just now, by the chart's key, for its callback."""
+    # What comes from a browser may be anything.
+    marks = st.session_state[chart].selection.get(selection)
+    return [each for each in marks if isinstance(each, dict)] if isinstance(marks, list) else []
+
+
 def pin(row: int | None, col: int | None) -> None:
     """Pins a unit of the map in view; None unpins."""
     both = row is not None and col is not None
@@ -305,7 +313,10 @@ def picked_images(key: str, label: int, labels: npt.NDArray[np.uint8]) -> list[i
     for word in text.replace(",", " ").split():
         index = _whole_number(word)
         if index is None or labels[index] != label:
-            st.caption(f"“{word}” is not the number of a test image of {CLASS_NAMES[label]}.")
+            st.caption(
+                f"“{figures.as_text(word)}” is not the number of a test image of "
+                f"{CLASS_NAMES[label]}."
+            )
             return []
         picked.append(index)
     return picked

@@ -6,6 +6,7 @@ by the browser without smoothing, and sits exactly beside the numbers that belon
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
@@ -218,6 +219,11 @@ def class_quantiles(quantiles: FloatArray, alt: str) -> str:
 def link(target: str, words: str) -> str:
     """A link to a relative address from `controls.address`."""
     return f'<a href="{escape(target)}" target="_self">{words}</a>'
+
+
+def as_text(words: str) -> str:
+    """Words of somebody else's for Streamlit's Markdown, which shows them as they are."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", words)
 
 
 def title(text: str, detail: str = "") -> str:

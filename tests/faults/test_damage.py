@@ -1,0 +1,202 @@
+"""Each file that the app reads is damaged in turn: the pages that need it say so in one sentence,
+and all else works.
+
+What `tests/core` says of each reader's own errors is not repeated, nor are a folder without any
+models, a model of other than its files' names, and the training images, which are in `tests/pages`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import attempts, cache, dataset, model_folder
+from tests.pages.conftest import PAGES, Open, assert_sound, text
+
+TUTORIAL = model_folder.MODELS_DIR / "tutorial"
+# The pages that need a file, and of a page that shows one panel at a time, which.
+NEEDED_BY = {
+    "history.csv": {"model_training", "filter_explorer epochs"},
+    "checkpoints.npz": {"model_training", "filter_explorer epochs"},
+    "insights.npz": {
+        *("model_training", "class_comparison", "ablation", "embedding"),
+        "filter_explorer top images",
+    },
+}
+VIEWS = (*PAGES, "filter_explorer top images", "filter_explorer epochs")
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path: Path) -> None:
+    """Changes a bit in the middle, as a bad disk does."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+
+
+def replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def replace_by_broken_disk(path: Path) -> None:
+    """A file that opens, but whose reads fail: the process's memory, where it has none. Permissions
+    would not do, for they do not stop root, who runs tests in containers."""
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "missing": Path.unlink,
+    "empty": lambda path: path.write_bytes(b"") and None,
+    "truncated": truncate,
+    "one bit": flip,
+    "garbage": lambda path: path.write_bytes(bytes(range(256))) and None,
+    "a folder": replace_by_folder,
+    "unreadable": replace_by_broken_disk,
+}
+
+# What a text without a checksum can be caught at.
+TEXT_DAMAGES = ("missing", "garbage", "a folder", "unreadable")
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the app looks for its models; there is one, a copy of the tutorial's."""
+    find = model_folder.find
+    monkeypatch.setattr(model_folder, "find", lambda: find(tmp_path))
+    shutil.copytree(TUTORIAL, tmp_path / "copy")
+    return tmp_path
+
+
+def open_view(open_page: Open, view: str, **parameters: object) -> AppTest:
+    page, _, panel = view.partition(" ")
+    return open_page(page, **{"panel": panel} if panel else {}, **parameters)
+
+
+def everything_said(app: AppTest) -> str:
+    boxes = (*app.error, *app.warning, *app.info, *app.caption)
+    return "\n".join([text(app), *(box.value for box in boxes)])
+
+
+def sentences_about(app: AppTest, name: str) -> set[str]:
+    """What the page says of a file: where it is, what is wrong, and the command that mends it."""
+    found = re.findall(
+        rf"\S+/{re.escape(name)} is [^`]*`[^`]+` writes it(?: anew)?\.", everything_said(app)
+    )
+    return set(map(unescape, found))
+
+
+@pytest.mark.parametrize("damage", ["missing", "garbage", "unreadable"])
+@pytest.mark.parametrize("name", NEEDED_BY)
+def test_a_damaged_record_costs_only_what_needs_it(
+    open_page: Open, models: Path, name: str, damage: str
+) -> None:
+    DAMAGES[damage](models / "copy" / name)
+    for view in VIEWS:
+        app = open_view(open_page, view)
+        assert_sound(app)
+        assert "Label: 8 Bag" in text(app)
+        if (name, damage) == ("insights.npz", "missing"):  # not damage: a model may be unmeasured
+            said = set(re.findall(r"python -m core\.insights \S+", text(app)))
+        else:
+            said = sentences_about(app, name)
+        assert len(said) == (view in NEEDED_BY[name]), (view, everything_said(app))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_network_is_one_sentence_on_each_page(
+    open_page: Open, models: Path, damage: str
+) -> None:
+    DAMAGES[damage](models / "copy" / "model.keras")
+    for page in PAGES:
+        app = open_page(page)
+        assert not app.exception
+        if page == "dataset_gallery":  # shows no model
+            assert not app.error
+            assert "Test image 2000" in text(app)
+        else:
+            (error,) = app.error
+            assert re.fullmatch(r"\S+/model\.keras [^\n]*\.", error.value)
+
+
+def test_a_model_that_goes_away_leaves_its_visitors_another(open_page: Open, models: Path) -> None:
+    shutil.copytree(models / "copy", models / "other")
+    for page in PAGES:
+        app = open_page(page, model="other", image=3)
+        assert app.session_state["model"] == "other"
+        shutil.move(models / "other", models / ".other")
+        app.run()
+        assert_sound(app)
+        assert app.session_state["model"] == "copy"
+        assert "Label: 1 Trouser" in text(app)
+        shutil.move(models / ".other", models / "other")
+
+
+@pytest.mark.parametrize("damage", TEXT_DAMAGES)
+def test_a_damaged_card_is_one_sentence(open_page: Open, models: Path, damage: str) -> None:
+    DAMAGES[damage](models / "copy" / "card.md")
+    app = open_page("model_training")
+    app.session_state["card_copy"] = True  # opens it
+    app.run()
+    assert_sound(app)
+    assert len(sentences_about(app, "card.md")) == 1, everything_said(app)
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the app finds the test images: a copy of its own, of which nothing is read yet."""
+    folder = tmp_path / "data"
+    shutil.copytree(dataset.BUNDLED_DIR, folder)
+    monkeypatch.setenv(dataset.DIR_VARIABLE, str(folder))
+    monkeypatch.setattr(dataset, "BUNDLED_DIR", folder)
+    monkeypatch.setattr(cache, "split", dataset.load_split)
+    monkeypatch.setattr(cache, "train_summary", dataset.load_train_summary)
+    return folder
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"])
+def test_damaged_test_images_are_one_sentence_on_each_page(
+    open_page: Open, data: Path, name: str, damage: str
+) -> None:
+    DAMAGES[damage](data / name)
+    for page in PAGES:
+        app = open_page(page)
+        assert not app.exception
+        (error,) = app.error
+        assert re.fullmatch(rf"\S+/{name} [^\n]*: put Fashion-MNIST's [^\n]*\.", error.value)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_summary_of_the_training_images(open_page: Open, data: Path, damage: str) -> None:
+    DAMAGES[damage](data / dataset.SUMMARY_NAME)
+    app = open_page("dataset_gallery")
+    assert not app.exception
+    (error,) = app.error
+    assert re.fullmatch(r"\S+/train_summary\.npz [^\n]*: restore it [^\n]*\.", error.value)
+    assert_sound(open_page("home"))
+
+
+@pytest.mark.parametrize("damage", TEXT_DAMAGES)
+def test_a_damaged_list_of_attempts_is_one_sentence(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    path = tmp_path / "attempts.csv"
+    shutil.copy(attempts.ATTEMPTS_FILE, path)
+    DAMAGES[damage](path)
+    monkeypatch.setattr(cache, "tried", lambda: tuple(attempts.load(path)))
+    app = open_page("model_training")
+    assert_sound(app)
+    (warning,) = app.warning
+    assert re.fullmatch(r"attempts\.csv is missing or damaged [^\n]*\.", warning.value)
+    assert "What each change brought" not in [each.value for each in app.subheader]
