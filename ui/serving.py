@@ -1,7 +1,4 @@
-"""What a class of two hundred in one process needs, beyond Streamlit's settings.
-
-`benchmarks.lecture` says what each of these brings.
-"""
+"""What a class in one process needs, beyond Streamlit's settings."""
 
 from __future__ import annotations
 
@@ -107,7 +104,7 @@ def _copy_of_socket(descriptor: int) -> int:
 
 def _read_theme_once() -> None:
     """Streamlit 1.67 looks through all its options seven times for each script run, to tell the
-    browser the theme: half of what an empty page costs. The theme does not change while it runs."""
+    browser the theme: 2 ms of the 5 that an empty page takes. While it runs the theme stays."""
     look_up = config.get_options_for_section
     found: dict[str, dict[str, Any]] = {}
 
