@@ -33,6 +33,10 @@ def wait_until_complete(page: Page) -> None:
     expect(main(page).get_by_text("As in the tutorial").first).to_be_visible()
     expect(page.locator("[data-testid=stVegaLiteChart]:not(:has(.marks))")).to_have_count(0)
     wait_until_idle(page)
+    # The microscope draws when its code, the weights and the image's outputs have arrived.
+    if page.locator(".st-key-microscope").count():
+        expect(page.locator(".microscope-title")).not_to_be_empty()
+        expect(page.get_by_role("listbox").first).to_be_visible()
 
 
 def sidebar(page: Page) -> Locator:
