@@ -35,7 +35,7 @@ class Server:
         """Start the server and wait until it answers; `start_seconds` says how long that took."""
         self._folder = tempfile.TemporaryDirectory()
         self._log = Path(self._folder.name) / "server.log"
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [sys.executable, "-m", "streamlit", "run", str(script)]
         command += ["--server.headless=true", f"--server.port={self.port}"]
@@ -114,7 +114,8 @@ class Server:
         return "-packages/tensorflow" in maps
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of this machine that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

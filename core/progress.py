@@ -34,16 +34,20 @@ class ProgressBar:
         self._drawn = -math.inf
         self._share = 0.0
         self._interrupted = False
+        # Elsewhere than in the main thread nobody may listen, and who ignores Ctrl-C goes on to.
+        self._handler = signal.getsignal(signal.SIGINT)
+        in_main = threading.current_thread() is threading.main_thread()
+        self._listens = in_main and self._handler is not signal.SIG_IGN
 
     def __enter__(self) -> Self:
         """Return the bar, which listens for Ctrl-C."""
-        if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._interrupt)
+        if self._listens:
+            signal.signal(signal.SIGINT, self._interrupt)
         return self
 
     def __exit__(self, *_error: object) -> None:
         """End the line, so that what is printed next begins a new one."""
-        if threading.current_thread() is threading.main_thread():
+        if self._listens:
             signal.signal(signal.SIGINT, self._handler)
         if self._terminal:
             print(file=sys.stderr)

@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import platform
+import re
 import shlex
 import sys
 import time
@@ -236,6 +237,11 @@ class TestHarmless:
         log._set_up()
         monkeypatch.setattr(sys, "stderr", stream if closed else None)
         log._write("started")
+        back = io.StringIO()
+        monkeypatch.setattr(sys, "stderr", back)
+        log._write("session")
+        # What nobody could read is gone, and what follows is written.
+        assert re.findall(r"event=(\w+)", back.getvalue()) == ["session"]
 
     def test_a_script_run_costs_next_to_nothing(self) -> None:
         costs = AppTest.from_string(

@@ -55,3 +55,14 @@ def test_an_interrupt_that_was_swallowed_is_raised_at_the_next_step():
         swallow_an_interrupt(steps)
     assert steps == [0]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_who_ignores_ctrl_c_goes_on_to():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `nohup` and `&` have it
+    try:
+        with ProgressBar() as bar:
+            signal.raise_signal(signal.SIGINT)
+            bar(0.5, "working")
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.server import APP, ROOT, Server
+from benchmarks.server import APP, ROOT, Server, free_port
 from benchmarks.student import Student
 
 CONFIGURATION = ROOT / "deploy" / "nginx.conf"
@@ -43,7 +42,7 @@ class Site:
                 list(pool.map(lambda _: self.start(), range(replicas)))
 
             (self._folder / "nginx.conf").symlink_to(CONFIGURATION)
-            self._port = _free_port()
+            self._port = free_port()
             self.url = f"http://127.0.0.1:{self._port}"
             self._generation = 0
             self._write(down=())
@@ -116,16 +115,18 @@ class Site:
     def _wait_for_generation(self) -> None:
         """Waits until new connections meet the configuration last written."""
         deadline = time.monotonic() + 10
-        while True:
-            try:
-                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1) as answer:
-                    if answer.headers["X-Generation"] == str(self._generation):
-                        return
-            except OSError:
-                pass
+        while (answered := self._generation_or_problem()) != str(self._generation):
             assert self._nginx.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
+            assert time.monotonic() < deadline, f"{answered}\n{self.log()}"
             time.sleep(0.02)
+
+    def _generation_or_problem(self) -> str:
+        """Which configuration answers, or why none does."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1) as answer:
+                return str(answer.headers["X-Generation"])
+        except OSError as error:
+            return repr(error)
 
     def _stop_replicas(self) -> None:
         for server in self.replicas.values():
@@ -134,9 +135,3 @@ class Site:
     def _stop_nginx(self) -> None:
         self._nginx.terminate()
         self._nginx.wait(10)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

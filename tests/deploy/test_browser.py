@@ -18,6 +18,7 @@ from tests.deploy.student import last
 
 LAYER, IMAGE, FILTER = "conv_layer_3", 42, 17
 TITLE = "test image 42, Dress"
+POLICY = "Content Security Policy"  # as Chromium's console calls it
 RUN_MS = 5_000  # within which a page is served again
 ADDRESS = f"/filter_explorer?image={IMAGE}&layer={LAYER}&filter={FILTER}"
 
@@ -69,9 +70,15 @@ def assert_view(page: Page, index: int) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_headers_break_no_page(site: Site, visit: Visit, scheme: str) -> None:
     page = visit(site.url, color_scheme=scheme)
+    refused: list[str] = []
+    page.on("console", lambda said: refused.append(said.text) if POLICY in said.text else None)
+    first = page.reload()
+    assert first
+    assert first.headers[POLICY.lower().replace(" ", "-")]
+    app.wait_until_complete(page)
     for name in list(app.PAGES.values())[1:]:
         app.go_to(page, name)
-    # That nothing was refused, `visit` says.
+    assert not refused
 
 
 @pytest.mark.parametrize("moved", [True, False], ids=["moved", "only opened"])

@@ -15,16 +15,9 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from benchmarks.server import Server
 from benchmarks.student import Student
+from tests.pages.conftest import PAGES as SCRIPTS
 
-PAGES = (
-    "",
-    "dataset_gallery",
-    "model_training",
-    "filter_explorer",
-    "class_comparison",
-    "ablation",
-    "embedding",
-)
+PAGES = ("", *SCRIPTS[1:])  # Home's address is empty
 PATIENCE = 60.0  # seconds; the end of all patience, not what anything should take
 
 
