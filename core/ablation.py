@@ -35,7 +35,7 @@ Off = Mapping[str, Sequence[int]]
 """A convolution's name to those of its filters that are off, ascending."""
 
 # Images at a time, few enough that their feature maps stay in the processor's cache.
-_BATCH_SIZE = 32
+_BATCH_SIZE = 16
 
 
 def convolutions(network: Network) -> tuple[Layer, ...]:
@@ -261,7 +261,11 @@ class Sample:
         brings = _of_channels(reader, np.flatnonzero(changed))
         found = []
         for part in self._parts():
-            z = sums[part] + (brings.pre_activation(says[part]) if says.size else 0)
+            if says.size:
+                z = brings.pre_activation(says[part])
+                z += sums[part]
+            else:
+                z = sums[part].copy()
             found.append(logits(rest, reader.activate(z, out=z)) if rest else z)
         return np.concatenate(found)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import threading
-from collections.abc import Iterator
+import time
 
 import pytest
 from streamlit import config
@@ -13,16 +12,14 @@ from core import cache
 from ui import serving
 
 
-def test_two_compute_at_a_time_and_the_others_wait() -> None:
+def test_one_computes_and_the_others_wait() -> None:
     done, now, most = [], [], []
-    enough = threading.Barrier(2, timeout=10)
 
     def run(number: int) -> None:
         with serving.turn(), serving.turn():  # a fragment's inside of its page's
             now.append(number)
+            time.sleep(0.01)  # long enough for another to come in, if it could
             most.append(len(now))
-            if number < 2:
-                enough.wait()  # these two are there at once
             now.remove(number)
         done.append(number)
 
@@ -32,7 +29,7 @@ def test_two_compute_at_a_time_and_the_others_wait() -> None:
     for thread in threads:
         thread.join(10)
     assert sorted(done) == list(range(8))
-    assert max(most) == 2
+    assert max(most) == 1
 
 
 def test_a_run_that_fails_leaves_its_place() -> None:
@@ -52,30 +49,6 @@ def test_the_settings_that_browsers_are_told_are_the_settings(section: str) -> N
         found = config.get_options_for_section(section)
         assert found == expected
         found.clear()  # theirs to change
-
-
-@pytest.fixture
-def listening() -> Iterator[socket.socket]:
-    # As Streamlit makes it: of no named protocol, for which asyncio does not switch Nagle off.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
-        one.bind(("127.0.0.1", 0))
-        one.listen()
-        yield one
-
-
-def test_connections_send_at_once(listening: socket.socket) -> None:
-    def sends_at_once(one: socket.socket) -> bool:
-        return bool(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-
-    assert not sends_at_once(listening)
-    with socket.create_connection(listening.getsockname()):
-        early, _ = listening.accept()
-        serving._send_at_once()
-        with socket.create_connection(listening.getsockname()):
-            late, _ = listening.accept()
-            with early, late:
-                assert sends_at_once(early)
-                assert sends_at_once(late)
 
 
 def test_a_piece_is_made_once_for_all_that_it_depends_on(

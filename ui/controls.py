@@ -234,14 +234,17 @@ def shared_scale() -> bool:
     return choice == "shared"
 
 
-def panel(panels: Sequence[str]) -> str:
-    """What is shown of the chosen filter below its map; the first panel by default."""
+def panel(panels: Sequence[str], key: str = "panel") -> str:
+    """Which of several parts a page shows, drawn alone; the first by default.
+
+    A key for each set of parts: the choice stays in the URL across pages.
+    """
     choice = st.segmented_control(
         "Panel",
         panels,
         default=panels[0],
         required=True,
-        key="panel",
+        key=key,
         label_visibility="collapsed",
         **_BOUND,
     )

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import gc
 import itertools
-import os
-import socket
-import stat
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from pathlib import Path
 from typing import Any, ParamSpec
 
 import streamlit as st
@@ -23,11 +18,10 @@ from core import memory
 
 Arguments = ParamSpec("Arguments")
 
-# Script runs that compute at the same moment. Every session has a thread, and threads that wait for
-# Python's interpreter lock slow down the one that sends what is ready: so they wait in a queue
-# instead. Two, for NumPy lets go of the interpreter while it multiplies.
-_AT_ONCE = 2
-_places = threading.Semaphore(_AT_ONCE)
+# Every session has a thread, and threads that compete for Python's interpreter lock slow each other
+# down, and the one that sends what is ready: a hundred students cost a quarter more CPU if two may
+# run at the same moment. So one runs, and the others wait in a queue.
+_place = threading.Lock()
 _RUNS_A_TIDY = 200  # a second's work takes about so many runs, and giving back 10 ms
 _runs = itertools.count(1)
 _has_place: ContextVar[bool] = ContextVar("has_place", default=False)
@@ -35,13 +29,13 @@ _has_place: ContextVar[bool] = ContextVar("has_place", default=False)
 
 @contextmanager
 def turn() -> Iterator[None]:
-    """Waits until few enough others compute; inside another turn it does nothing."""
+    """Waits until no other run computes; inside another turn it does nothing."""
     if _has_place.get():
         yield
         return
     token = _has_place.set(True)
     try:
-        with _places:
+        with _place:
             yield
             if next(_runs) % _RUNS_A_TIDY == 0:
                 memory.give_back()
@@ -78,30 +72,6 @@ def as_one(**data: object) -> dict[str, object]:
     return {"all": data}
 
 
-def _send_at_once() -> None:
-    """Sends each message as soon as it is written, not when the one before has arrived.
-
-    Streamlit 1.67 leaves Nagle's algorithm on: then the second of two small messages waits for the
-    browser's acknowledgement of the first, which comes up to 40 ms later. On Linux what is accepted
-    inherits the option from the socket that listens.
-    """
-    if sys.platform != "linux":
-        return
-    for entry in Path("/proc/self/fd").iterdir():
-        try:
-            with socket.socket(fileno=_copy_of_socket(int(entry.name))) as each:
-                if each.family in (socket.AF_INET, socket.AF_INET6):
-                    each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError:
-            continue  # closed meanwhile, or no TCP
-
-
-def _copy_of_socket(descriptor: int) -> int:
-    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
-        raise OSError
-    return os.dup(descriptor)
-
-
 def _read_theme_once() -> None:
     """Streamlit 1.67 looks through all its options seven times for each script run, to tell the
     browser the theme: 2 ms of the 5 that an empty page takes. While it runs the theme stays."""
@@ -129,6 +99,5 @@ def _overlook_what_stays() -> None:
 
 
 # A module is imported once, whoever comes first; when the first page shows, the server listens.
-_send_at_once()
 _read_theme_once()
 _overlook_what_stays()
