@@ -20,12 +20,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from core.dataset import CLASS_NAMES, DatasetError, Split, load_split, to_input
 from core.keras_file import ModelError
-from core.network import Array, Conv2D, Dense, Layer, Network
+from core.network import Array, Conv2D, Dense, Layer, MaxPooling2D, Network
 from core.progress import Progress, ProgressBar
 from core.statistics import wilson
 
@@ -152,6 +153,28 @@ def switched_off(network: Network, off: Off, means: Mapping[str, Array] | None =
     return Network(network.input_shape, layers)
 
 
+def predict(
+    network: Network,
+    activations: Mapping[str, Array],
+    off: Off,
+    means: Mapping[str, Array] | None = None,
+) -> Array:
+    """The network's output for one image with filters off, without the batch axis.
+
+    Args:
+        network: A network.
+        activations: Each layer's output for the image, with all filters on; what comes before the
+            filters that are off is taken from there.
+        off, means: As in `switched_off`.
+    """
+    first = next((one for one in network.layers if off.get(one.name)), network.layers[-1])
+    x: Array = activations[first.name][np.newaxis]
+    for layer in switched_off(network, off, means).layers[network.layers.index(first) + 1 :]:
+        x = layer(x)
+    output: Array = x[0]
+    return output
+
+
 def _constants(layer: Layer, means: Mapping[str, Array] | None) -> Array:
     if means is not None:
         return means[layer.name]
@@ -251,23 +274,33 @@ class Sample:
         changed = np.isin(filters, off[first.name])
         if len(off[first.name]) <= count // 2:
             sums = self._sums[at]
-            says = constant[..., changed] - self._inputs[at].channels(off[first.name])
+            says = self._inputs[at].channels(off[first.name])
+            np.subtract(constant[..., changed], says, out=says)
         else:  # less work the other way round
             sums = np.broadcast_to(
                 reader.pre_activation(np.where(changed, constant, 0)), self._sums[at].shape
             )
             changed = ~changed
             says = self._inputs[at].channels(sorted({*range(count)} - {*off[first.name]}))
-        brings = _of_channels(reader, np.flatnonzero(changed))
-        found = []
+        brings = _Brings(reader, np.flatnonzero(changed))
+        # What never falls gives the same behind a maximum, where there are fewer values to do; so
+        # does what makes a whole map constant.
+        pool = next((one for one in rest if not isinstance(one, _Constants)), None)
+        if not isinstance(pool, MaxPooling2D) or reader.activation == "softmax" or pool is rest[-1]:
+            pool = None
+        else:
+            rest.remove(pool)
+        found = np.empty_like(self._whole)
         for part in self._parts():
             if says.size:
-                z = brings.pre_activation(says[part])
+                z = brings(says[part])
                 z += sums[part]
             else:
                 z = sums[part].copy()
-            found.append(logits(rest, reader.activate(z, out=z)) if rest else z)
-        return np.concatenate(found)
+            if pool:
+                z = pool(z)
+            found[part] = logits(rest, reader.activate(z, out=z)) if rest else z
+        return found
 
     def _parts(self) -> Iterator[slice]:
         for start in range(0, len(self._split.labels), _BATCH_SIZE):
@@ -350,6 +383,40 @@ def _of_channels(layer: Layer, channels: slice | NDArray[np.intp]) -> Layer:
         return Conv2D(layer.name, shape, layer.rows, layer.cols, {"kernel": some})
     some = np.ascontiguousarray(kernel[channels])
     return Dense(layer.name, (*shape, len(some)), {"kernel": some})
+
+
+class _Brings:
+    """What some channels of its input bring a layer that sums up, without its bias.
+
+    Each batch in the same arrays: to ask the system for new ones takes longer than to add up.
+    """
+
+    def __init__(self, layer: Layer, channels: NDArray[np.intp]) -> None:
+        """Make room for a batch."""
+        self._layer = _of_channels(layer, channels)
+        kernel, shape = self._layer.weights["kernel"], layer.output_shape
+        if isinstance(layer, Conv2D):
+            self._patches = np.empty((*kernel.shape[:3], _BATCH_SIZE, *shape[:2]), np.float32)
+        self._sums = np.empty((_BATCH_SIZE, *shape), np.float32)
+
+    def __call__(self, x: Array) -> Array:
+        """The sums (n, *output_shape) for a batch of these channels, until the next call."""
+        layer, kernel, sums = self._layer, self._layer.weights["kernel"], self._sums[: len(x)]
+        if isinstance(layer, Conv2D):
+            rows, cols = layer.rows, layer.cols
+            if rows.before or rows.after or cols.before or cols.after:
+                around = ((rows.before, rows.after), (cols.before, cols.after))
+                x = np.pad(x, ((0, 0), *around, (0, 0)))
+            windows = sliding_window_view(x, kernel.shape[:2], axis=(1, 2))
+            windows = windows[:, :: rows.stride, :: cols.stride]
+            # As in the layer itself, but a column a patch: x has its channels one after the other,
+            # so whole rows of a map are copied.
+            patches = self._patches[:, :, :, : len(x)]
+            patches[...] = windows.transpose(4, 5, 3, 0, 1, 2)
+            x = patches.reshape(kernel[..., 0].size, -1).T
+        kernel = kernel.reshape(-1, kernel.shape[-1])
+        np.matmul(x.reshape(-1, len(kernel)), kernel, out=sums.reshape(-1, kernel.shape[-1]))
+        return sums
 
 
 class Tally:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache, wraps
 from pathlib import Path
 from threading import RLock
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from core import ablation, attempts, dataset, memory, model_folder, packet
+from core import separation as evidence
 from core.ablation import Answers, Sample
 from core.attempts import Attempt
 from core.images import (
@@ -40,13 +41,15 @@ from core.images import (
 from core.insights import Insights
 from core.model_folder import ModelFolder
 from core.network import Network
+from core.separation import Separation
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 SAMPLE_SHARE = 0.1
 MOST_COUNTED = 256
-MOST_KEPT = 128  # of 100 kB at most
+MOST_KEPT = 400  # of 100 kB at most, most of them 10 kB
+MOST_FOUND = 128  # of 20 kB at most
 
 # One 28×28 image is too small to share between BLAS threads: with many students they only wait for
 # each other. An environment variable would come too late, NumPy is already imported.
@@ -99,7 +102,14 @@ _WATCHED = (
 
 def models() -> dict[str, Version]:
     """All model folders by name; looked up anew each time, for a new one may have appeared."""
-    return {folder.name: Version.of(folder) for folder in model_folder.find()}
+    return {folder.name: _same(Version.of(folder)) for folder in model_folder.find()}
+
+
+@lru_cache(16)
+def _same(version: Version) -> Version:
+    """One object for all that are equal: to compare two paths takes as long as to make a picture,
+    and every look into a cache would."""
+    return version
 
 
 @_shared(2)
@@ -189,6 +199,35 @@ def means(model: Version) -> dict[str, npt.NDArray[np.float32]] | None:
     return found.means(split("test").labels) if found else None
 
 
+@_shared(16)
+def lost_alone(
+    model: Version, layer: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Percentage points of accuracy over the test split that each filter of a convolution costs
+    when it alone is off, (filters,), and over its images of each class, (filters, 10). For a model
+    with insights. Raises DatasetError, ModelError."""
+    found, labels = insights(model), split("test").labels
+    assert found is not None
+    filters = found.filters[layer]
+    lost = found.accuracy(labels) - filters.ablation_accuracy.astype(np.float64)
+    class_lost = found.class_accuracy(labels) - filters.ablation_class_accuracy.astype(np.float64)
+    for shares in (lost, class_lost):
+        shares *= 100
+        shares.setflags(write=False)
+    return lost, class_lost
+
+
+# 3 kB each.
+@_shared(64)
+def separation(model: Version, layer: str, first: int, second: int) -> Separation:
+    """What the filters of a convolution say about two classes, labels 0–9, and do for them. For a
+    model with insights. Raises DatasetError, ModelError."""
+    found = insights(model)
+    assert found is not None
+    count = sum(len(class_indices("test", label)) for label in (first, second))
+    return evidence.separation(found, layer, first, second, count)
+
+
 # 60 MB a model, with the tutorial's network.
 @_shared(2)
 def _sample(model: Version) -> Sample:
@@ -210,9 +249,16 @@ _counted: dict[tuple[str, str, bool], Answers] = {}
 def counted_answers(model: Version, off: str, to_mean: bool) -> Answers | None:
     """The same for all test images, which takes seconds: None unless `keep_count` was told, or all
     filters are on and the model was measured. Raises ModelError."""
-    if not off and (found := insights(model)):
-        return Answers.of(found.probabilities, split("test").labels)
+    if not off and insights(model):
+        return _all_on(model)
     return _counted.get((model.key, off, to_mean))
+
+
+@_shared(8)
+def _all_on(model: Version) -> Answers:
+    found = insights(model)
+    assert found is not None
+    return Answers.of(found.probabilities, split("test").labels)
 
 
 def keep_count(model: Version, off: str, to_mean: bool, answers: Answers) -> None:
@@ -277,6 +323,32 @@ def kept(make: Callable[[], str], *key: Hashable) -> str:
     while len(_kept) > MOST_KEPT:
         _kept.popitem(last=False)
     return piece.decode()
+
+
+_found: OrderedDict[Hashable, Any] = OrderedDict()
+
+
+def once(make: Callable[[], Result], *key: Hashable) -> Result:
+    """The same for what is no text: a chart's specification, or a count over all test images.
+    Whoever gets it leaves it as it is."""
+    result: Result | None = _found.pop(key, None)
+    if result is None:
+        result = make()
+    _found[key] = result
+    while len(_found) > MOST_FOUND:
+        _found.popitem(last=False)
+    return result
+
+
+# 600 bytes each. A pass for each of 15 epochs takes as long as the rest of a page.
+@_shared(128)
+def epoch_probabilities(model: Version, index: int) -> npt.NDArray[np.float32]:
+    """The network's output for one test image at each saved epoch, (epochs, classes). Raises
+    DatasetError and ModelError."""
+    image = dataset.to_input(split("test").images[index : index + 1])
+    stack = np.concatenate([each.predict(image) for each in checkpoints(model).values()])
+    stack.setflags(write=False)
+    return stack
 
 
 def image_key(model: Version, index: int) -> str:

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -153,11 +154,10 @@ class Insights:
     embedding: Float
     epoch_accuracy: Float
 
-    @property
+    @cached_property
     def predictions(self) -> NDArray[np.intp]:
         """The most probable class of each image, integers (n,); the lowest on ties."""
-        predictions: NDArray[np.intp] = self.probabilities.argmax(axis=1)
-        return predictions
+        return _read_only(self.probabilities.argmax(axis=1))
 
     def accuracy(self, labels: NDArray[np.uint8]) -> float:
         """Return the share of right predictions, 0 to 1, given the split's labels (n,)."""
@@ -184,11 +184,10 @@ class Insights:
             layer: (shares @ means).astype(np.float32) for layer, means in self.class_means.items()
         }
 
-    @property
+    @cached_property
     def confidences(self) -> Float:
         """The probability of each image's prediction, float32 (n,)."""
-        confidences: Float = self.probabilities.max(axis=1)
-        return confidences
+        return _read_only(self.probabilities.max(axis=1))
 
     def confusion(self, labels: NDArray[np.uint8]) -> NDArray[np.intp]:
         """Return how many images of each class are taken for each, integers (10, 10), with the true

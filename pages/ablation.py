@@ -10,11 +10,12 @@ import streamlit as st
 
 from core import ablation, cache, images
 from core.ablation import Answers, Off
-from core.dataset import CLASS_NAMES, to_input
+from core.dataset import CLASS_NAMES
+from core.images import sheet_uri
 from core.insights import Insights
 from core.network import Layer
 from ui import charts, controls, counting, figures, frame, serving
-from ui.contact_sheet import contact_sheet
+from ui.contact_sheet import COLUMNS, contact_sheet
 from ui.counting import Wanted
 from ui.downloads import downloads
 
@@ -25,18 +26,6 @@ FEW, MANY = 8, 32  # filters in the sets that the menus offer
 BEFORE_AFTER = ("all filters on", "these off")
 layers = ablation.convolutions(view.network)
 test = cache.split("test")
-
-
-def lost_alone(insights: Insights, layer: Layer) -> npt.NDArray[np.float64]:
-    """Percentage points of accuracy that each filter costs when it alone is off, (filters,)."""
-    without = insights.filters[layer.name].ablation_accuracy.astype(np.float64)
-    return 100 * (insights.accuracy(test.labels) - without)
-
-
-def class_lost_alone(insights: Insights, layer: Layer) -> npt.NDArray[np.float64]:
-    """The same among the images of each class, (filters, 10)."""
-    without = insights.filters[layer.name].ablation_class_accuracy.astype(np.float64)
-    return 100 * (insights.class_accuracy(test.labels) - without)
 
 
 def switch(layer: Layer, filters: Collection[int]) -> None:
@@ -53,6 +42,11 @@ def toggle(layer: Layer, index: int) -> None:
     switch(layer, set(off.get(layer.name, ())) ^ {index})
 
 
+def cheapest_first(lost: npt.NDArray[np.float64]) -> list[int]:
+    """The filters by what they cost alone."""
+    return [int(index) for index in np.argsort(lost, kind="stable")]
+
+
 def sets(off: Off, layer: Layer) -> dict[str, Callable[[], Collection[int]]]:
     """Sets of a layer's filters that are worth a try, by name."""
     every = range(layer.output_shape[-1])
@@ -63,9 +57,9 @@ def sets(off: Off, layer: Layer) -> dict[str, Callable[[], Collection[int]]]:
         f"{FEW} at random": lambda: random.sample(every, min(FEW, len(every))),
     }
     if insights is not None:
-        order = np.argsort(lost_alone(insights, layer), kind="stable").tolist()
-        found[f"the {FEW} that cost most alone"] = lambda: order[-FEW:]
-        found[f"the {MANY} that cost least alone"] = lambda: order[:MANY]
+        lost, _ = cache.lost_alone(view.model, layer.name)
+        found[f"the {FEW} that cost most alone"] = lambda: cheapest_first(lost)[-FEW:]
+        found[f"the {MANY} that cost least alone"] = lambda: cheapest_first(lost)[:MANY]
     return found
 
 
@@ -85,7 +79,7 @@ def switches(off: Off, layer: Layer) -> None:
     contact_sheet(
         np.moveaxis(maps, 2, 0),
         range(count),
-        [f"peak {peak:.3f}" for peak in maps.max(axis=(0, 1))],
+        [f"peak {peak:.3f}" for peak in maps.max(axis=(0, 1)).tolist()],
         None,
         key=f"switches_{layer.name}",
         on_pick=lambda index: toggle(layer, index),
@@ -93,10 +87,14 @@ def switches(off: Off, layer: Layer) -> None:
         what="switch off filter",
         scale=None,
         off=now,
+        sheet=cache.kept(
+            partial(sheet_uri, maps, COLUMNS, None),
+            *("switches", view.model.key, view.index, layer.name),
+        ),
     )
 
 
-def effects(off: Off, layer: Layer, insights: Insights, domain: tuple[float, float]) -> None:
+def effects(off: Off, layer: Layer, domain: tuple[float, float]) -> None:
     """What each filter of a layer costs when it alone is off, the dearest first."""
     key = f"effects_{layer.name}"
 
@@ -106,12 +104,10 @@ def effects(off: Off, layer: Layer, insights: Insights, domain: tuple[float, flo
             if type(index) is int and 0 <= index < layer.output_shape[-1]:
                 toggle(layer, index)
 
-    lost = lost_alone(insights, layer)
+    lost, class_lost = cache.lost_alone(view.model, layer.name)
     figures.show(figures.title(f"Each filter of {layer.name} alone off", "points of accuracy lost"))
     st.vega_lite_chart(
-        charts.filter_effects(
-            lost, class_lost_alone(insights, layer), off.get(layer.name, ()), domain
-        ),
+        charts.filter_effects(lost, class_lost, off.get(layer.name, ()), domain),
         key=key,
         on_select=pick,
         height=180,
@@ -140,8 +136,7 @@ def effects_csv(insights: Insights) -> bytes:
 
 def prediction(off: Off) -> str:
     """The class probabilities of the image in view, before and after."""
-    changed = ablation.switched_off(view.network, off, means if to_mean else None)
-    after = changed.predict(to_input(view.image[np.newaxis]))[0]
+    after = ablation.predict(view.network, view.activations, off, means if to_mean else None)
     best, was = int(after.argmax()), view.prediction
     rows = [
         (name, pair)
@@ -191,13 +186,15 @@ def accuracies(wanted: Wanted, timed: bool) -> None:
         st.rerun()
     words = f"Counted over all {len(test.labels):,} test images."
     if before is None or after is None:
-        before = cache.sample_answers(model, "", to_mean=False)
-        after = cache.sample_answers(model, off, mean)
+        with serving.aside():
+            before = cache.sample_answers(model, "", to_mean=False)
+            after = cache.sample_answers(model, off, mean)
         words = (
             f"Of {sum(after.counts):,} test images, {after.counts[0]} of each class, always the "
             "same ones."
         )
-    figures.show(accuracy(before, after, words))
+    told = (before, after, words)
+    figures.show(cache.kept(partial(accuracy, *told), "accuracy off", *told))
     rows = list(zip(CLASS_NAMES, after.counts, before.right, after.right, strict=True))
     header = ("class", "images", "right with all on", "right with these off")
     downloads(("Accuracy (CSV)", "filters_off.csv", lambda: images.table_csv(header, rows)))
@@ -227,10 +224,10 @@ def board() -> None:
         if insights is None:
             figures.show(figures.note(problem))
         else:
-            lost = np.concatenate([lost_alone(insights, layer) for layer in layers])
+            lost = np.concatenate([cache.lost_alone(view.model, one.name)[0] for one in layers])
             domain = (min(float(lost.min()), 0.0), max(float(lost.max()), 0.1))
             for layer in layers:
-                effects(off, layer, insights, domain)
+                effects(off, layer, domain)
             figures.show(
                 figures.note(
                     "Counted over all 10,000 test images, with the map at 0; a filter's number is "
@@ -246,8 +243,12 @@ def board() -> None:
                 key="download_effects",
             )
     with right:
-        figures.show(prediction(off))
-        serving.fragment(accuracies, run_every=counting.PERIOD if timed else None)(wanted, timed)
+        key = ("prediction off", view.model.key, view.index, *wanted[1:])
+        figures.show(cache.kept(partial(prediction, off), *key))
+        if timed:  # a fragment for the clock alone: one costs as much as two widgets
+            serving.fragment(accuracies, run_every=counting.PERIOD)(wanted, timed)
+        else:
+            accuracies(wanted, timed)
 
 
 st.header("Switch filters off", anchor=False)

@@ -1,6 +1,8 @@
 """One filter's answer to two classes, side by side (rows S14–S16 of the tutorial)."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from html import escape
 
 import numpy as np
@@ -11,7 +13,7 @@ from core.dataset import CLASS_NAMES
 from core.images import PIXELS, Column, Scale, class_label
 from core.insights import Insights
 from core.network import Layer
-from core.separation import LEAST_IMAGES, Separation, separation
+from core.separation import LEAST_IMAGES, Separation
 from ui import charts, controls, figures, frame, serving
 from ui.downloads import File, downloads
 from ui.separation import (
@@ -27,10 +29,21 @@ from ui.separation import (
 frame.start_page()
 view = frame.view(with_maps=True)
 
+PARTS = ("one filter", "all filters", "ten classes")
 # The tutorial takes its examples from the first 40 test images.
 FIRST_IMAGES = 40
 TUTORIAL_FILTER = 10
 SHOWN_BEST = 4
+PAIR_WORDS = (
+    "What to see: a filter that outlines vertical edges in one class may answer to horizontal ones "
+    "in the other. A map that stays dark in all rows of one class and lights up in the other tells "
+    "the two apart, here at least; the bars say whether it does over all test images. “all "
+    "filters”, above, says which ones do so best."
+)
+MEAN_WORDS = (
+    "What to see: in the mean over all maps the garment is still itself after the first "
+    "convolution; after the second it is a blur of where many filters answered."
+)
 NO_FILTERS = (
     "Only a convolution has filters of its own: choose one above to see which of them tell the two "
     "classes apart."
@@ -78,11 +91,8 @@ def pair_columns(indices: list[int], filter_index: int) -> list[Column]:
     return columns
 
 
-def mean_responses(filter_index: int) -> str:
+def mean_responses(insights: Insights, filter_index: int) -> str:
     """The filter's mean response to both classes over the whole test split, layer by layer."""
-    insights, problem = frame.measured(view)
-    if insights is None:
-        return figures.note(problem)
     rows = []
     for layer in layers:
         if filter_index >= layer.output_shape[2]:
@@ -91,70 +101,126 @@ def mean_responses(filter_index: int) -> str:
         rows.append((layer.name, [float(mean) for mean in means]))
     return figures.title(
         "Mean response over the whole test split", "activation; longer is stronger"
-    ) + figures.paired_bars(rows, (CLASS_NAMES[class_a], CLASS_NAMES[class_b]))
+    ) + figures.paired_bars(rows, names)
 
 
-def tells_apart(chosen_filter: int) -> None:
+def tutorial_note() -> str:
+    """The way to the tutorial's own comparison, at the end of each part."""
+    return figures.note(
+        figures.link(
+            controls.address("class_comparison", filter=TUTORIAL_FILTER),
+            f"As in the tutorial: classes 0 and 9, filter {TUTORIAL_FILTER}",
+        )
+        + f". {figures.NUMBERS_DIFFER}"
+    )
+
+
+@serving.fragment
+def one_filter() -> None:
+    """What a filter makes of the images of both classes; only this part runs again when the filter
+    changes."""
+    index = controls.filter_index(most_filters)
+    rows = [f"{image} {CLASS_NAMES[test.labels[image]]}" for image in chosen]
+    insights, problem = frame.measured(view)
+
+    def pair_figure() -> str:
+        return figures.row(
+            figures.title(
+                f"Filter {index}", "activation; one colour scale a column, so rows compare"
+            )
+            + grid(pair_columns(chosen, index), rows, "clamp(72px, 5.6vw, 112px)"),
+            (mean_responses(insights, index) if insights else figures.note(problem))
+            + figures.note(PAIR_WORDS),
+        )
+
+    key = ("pair", view.model.key, *chosen, class_a, class_b, index, problem)
+    figures.show(cache.kept(pair_figure, *key) + tutorial_note())
+    name = f"classes{class_a}_{class_b}_filter{index}"
+    downloads(
+        (
+            "Figure (PNG)",
+            f"{name}.png",
+            lambda: images.rows_figure(pair_columns(chosen, index), rows, f"Filter {index}"),
+        ),
+        (
+            "Maps (NPZ)",
+            f"{name}.npz",
+            lambda: images.arrays_npz(
+                {title: np.stack(maps) for title, maps, _ in pair_columns(chosen, index)}
+            ),
+        ),
+    )
+
+
+def all_filters(layer: Layer) -> None:
     """Which filters of a layer tell the two classes apart, and which the network needs for that."""
-    st.subheader(f"What tells {names[0]} and {names[1]} apart", anchor=False)
-    layer = controls.layer(view.network)
     insights, problem = frame.measured(view)
     if class_a == class_b:
-        figures.show(figures.note(SAME_CLASS))
+        problem = SAME_CLASS
     elif layer.kind != "Conv2D":
-        figures.show(figures.note(NO_FILTERS))
-    elif insights is None:
-        figures.show(figures.note(problem))
+        problem = NO_FILTERS
+    title = figures.title(
+        f"What tells {names[0]} and {names[1]} apart",
+        "what each filter says by itself, and below it what the network loses without it",
+    )
+    if problem or insights is None:
+        figures.show(title + figures.note(problem) + tutorial_note())
     else:
-        evidence_and_effect(layer, insights, chosen_filter)
+        figures.show(title)
+        evidence_and_effect(layer, insights)
+        figures.show(tutorial_note())
 
 
-def evidence_and_effect(layer: Layer, insights: Insights, chosen_filter: int) -> None:
-    """Each filter's AUC above what its absence costs, in words, and the best filters' maps."""
-    count = sum(len(cache.class_indices("test", label)) for label in (class_a, class_b))
-    found = separation(insights, layer.name, class_a, class_b, count)
+@serving.fragment
+def evidence_and_effect(layer: Layer, insights: Insights) -> None:
+    """Each filter's AUC above what its absence costs, the chosen filter's maps, words, and the best
+    filters' maps; only this runs again when the filter changes."""
+    index = controls.filter_index(most_filters)
+    found = cache.separation(view.model, layer.name, class_a, class_b)
 
     def pick() -> None:
         """Takes over the filter that was clicked."""
         for column in controls.clicked("separation", "picked"):
-            index = column.get("filter")
-            if type(index) is int and 0 <= index < len(found.auc):
-                controls.choose(filter=index)
+            picked = column.get("filter")
+            if type(picked) is int and 0 <= picked < len(found.auc):
+                controls.choose(filter=picked)
 
     said = verdict(found, names)
     st.vega_lite_chart(
-        charts.separation(found, names, chosen_filter),
+        charts.separation(found, names, index),
         key="separation",
         on_select=pick,
         height=420,
         alt=f"Each filter's AUC and drop in pair accuracy. {re.sub('<[^>]*>', '', said)}",
     )
-    maps = insights.filters[layer.name].class_maps
-    pair = maps[class_a].astype(np.float32), maps[class_b].astype(np.float32)
     best = found.strongest[:SHOWN_BEST]
-    if chosen_filter < len(found.auc):
-        figures.show(chosen_maps(layer, found, pair, chosen_filter))
-        shown = [chosen_filter, *(index for index in best if index != chosen_filter)]
+    key = view.model.key, layer.name, class_a, class_b
+
+    def pair() -> MapPair:
+        maps = insights.filters[layer.name].class_maps
+        return maps[class_a].astype(np.float32), maps[class_b].astype(np.float32)
+
+    if index < len(found.auc):
+        make = partial(chosen_maps, layer, found, pair, index)
+        figures.show(cache.kept(make, "class maps", *key, index))
+        shown = [index, *(other for other in best if other != index)]
     else:
-        figures.show(figures.note(f"{layer.name} has no filter {chosen_filter}: choose one above."))
+        figures.show(figures.note(f"{layer.name} has no filter {index}: choose one above."))
         shown = best
     # An element of its own, for the browser keeps it while only the filter changes.
     figures.show(
         cache.kept(
-            lambda: in_words(layer, found, said) + best_maps(layer, found, pair, best),
+            lambda: in_words(layer, found, said) + best_maps(layer, found, pair(), best),
             "evidence",
-            view.model.key,
-            layer.name,
-            class_a,
-            class_b,
+            *key,
         )
     )
     downloads(*separation_files(layer, found, pair, shown), key="download_separation")
 
 
-def chosen_maps(layer: Layer, found: Separation, pair: MapPair, index: int) -> str:
+def chosen_maps(layer: Layer, found: Separation, pair: Callable[[], MapPair], index: int) -> str:
     """The chosen filter's average maps of both classes, their difference, and its numbers."""
-    columns = map_columns(pair, [index])
+    columns = map_columns(pair(), [index])
     return figures.row(
         figures.title(
             f"Filter {index} of {layer.name}", "average map over all test images of a class"
@@ -232,37 +298,27 @@ def best_maps(layer: Layer, found: Separation, pair: MapPair, best: list[int]) -
     )
 
 
+def separation_table(found: Separation) -> bytes:
+    """The layer's filters, a row each, as a CSV file."""
+    columns = ("filter", "auc", "low", "high", "pair accuracy without", "drop in points")
+    without = (found.right - found.lost) / found.images
+    values = (found.auc, found.low, found.high, without, found.drop)
+    sorted_values = (each[found.falling].tolist() for each in values)
+    return images.table_csv(columns, list(zip(found.falling, *sorted_values, strict=True)))
+
+
 def separation_files(
-    layer: Layer, found: Separation, pair: MapPair, shown: list[int]
+    layer: Layer, found: Separation, pair: Callable[[], MapPair], shown: list[int]
 ) -> list[File]:
     """The table of the layer's filters and the average maps, as files."""
     name = f"{layer.name}_classes{class_a}_{class_b}"
-    columns = ("filter", "auc", "low", "high", "pair accuracy without", "drop in points")
-    table = (
-        found.falling,
-        *(
-            values[found.falling].tolist()
-            for values in (
-                found.auc,
-                found.low,
-                found.high,
-                (found.right - found.lost) / found.images,
-                found.drop,
-            )
-        ),
-    )
-
     return [
-        (
-            "Separation (CSV)",
-            f"{name}.csv",
-            lambda: images.table_csv(columns, list(zip(*table, strict=True))),
-        ),
+        ("Separation (CSV)", f"{name}.csv", lambda: separation_table(found)),
         (
             "Average maps (PNG)",
             f"{name}_maps.png",
             lambda: images.rows_figure(
-                map_columns(pair, shown),
+                map_columns(pair(), shown),
                 [f"filter {index}, AUC {found.auc[index]:.3f}" for index in shown],
                 f"Average maps of {layer.name}",
             ),
@@ -270,47 +326,11 @@ def separation_files(
         (
             "Average maps (NPZ)",
             f"{name}_maps.npz",
-            lambda: images.arrays_npz({f"class_{class_a}": pair[0], f"class_{class_b}": pair[1]}),
+            lambda: images.arrays_npz(
+                dict(zip((f"class_{class_a}", f"class_{class_b}"), pair(), strict=True))
+            ),
         ),
     ]
-
-
-@serving.fragment
-def comparison() -> None:
-    """Only this part runs again when the filter changes."""
-    count = max(layer.output_shape[2] for layer in layers)
-    index = controls.filter_index(count)
-    columns = pair_columns(chosen, index)
-    rows = [f"{image} {CLASS_NAMES[test.labels[image]]}" for image in chosen]
-    figures.show(
-        figures.row(
-            figures.title(
-                f"Filter {index}", "activation; one colour scale a column, so rows compare"
-            )
-            + grid(columns, rows, "clamp(72px, 5.6vw, 112px)"),
-            mean_responses(index)
-            + figures.note(
-                "What to see: a filter that outlines vertical edges in one class may answer to "
-                "horizontal ones in the other. A map that stays dark in all rows of one class and "
-                "lights up in the other tells the two apart, here at least; the bars say whether "
-                "it does over all test images."
-            ),
-        )
-    )
-    name = f"classes{class_a}_{class_b}_filter{index}"
-    downloads(
-        (
-            "Figure (PNG)",
-            f"{name}.png",
-            lambda: images.rows_figure(columns, rows, f"Filter {index}"),
-        ),
-        (
-            "Maps (NPZ)",
-            f"{name}.npz",
-            lambda: images.arrays_npz({title: np.stack(maps) for title, maps, _ in columns}),
-        ),
-    )
-    tells_apart(index)
 
 
 def ten_classes() -> str:
@@ -337,7 +357,8 @@ def ten_classes() -> str:
             64,
         ),
         figures.title(
-            f"All of the first {FIRST_IMAGES} test images", "to compare with; enter numbers above"
+            f"All of the first {FIRST_IMAGES} test images",
+            "to compare with: “one filter” takes their numbers",
         )
         + '<table class="grid-figure"><tr><th>&nbsp;</tr>'
         + others
@@ -357,46 +378,44 @@ def mean_columns() -> list[Column]:
     return columns
 
 
-st.header("Class comparison", anchor=False)
-left, middle, right = st.columns(3)
-with left:
-    class_a, class_b = controls.class_pair()
-with middle:
-    picked_a = controls.picked_images("images_a", class_a, test.labels)
-    picked_b = controls.picked_images("images_b", class_b, test.labels)
-with right:
-    examples = controls.example_count()
-names = CLASS_NAMES[class_a], CLASS_NAMES[class_b]
+with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    st.header("Class comparison", anchor=False, width="content")
+    part = controls.panel(PARTS, key="compare")
 
-chosen = [
-    index
-    for label, picked in ((class_a, picked_a), (class_b, picked_b))
-    for index in (picked or cache.class_indices("test", label).tolist())[:examples]
-]
-comparison()
-
-figures.show(
-    cache.kept(ten_classes, "ten classes", view.model.key)
-    + figures.note(
-        "What to see: in the mean over all maps the garment is still itself after the first "
-        "convolution; after the second it is a blur of where many filters answered. "
-        + figures.link(
-            controls.address("class_comparison", filter=TUTORIAL_FILTER),
-            f"As in the tutorial: classes 0 and 9, filter {TUTORIAL_FILTER}",
-        )
-        + f". {figures.NUMBERS_DIFFER}"
+if part == "ten classes":
+    figures.show(
+        cache.kept(ten_classes, "ten classes", view.model.key)
+        + figures.note(MEAN_WORDS)
+        + tutorial_note()
     )
-)
-downloads(
-    (
-        "Ten classes (PNG)",
-        "ten_classes.png",
-        lambda: images.rows_figure(mean_columns(), list(CLASS_NAMES), "Mean of all maps"),
-    ),
-    (
-        "Mean maps (NPZ)",
-        "ten_classes.npz",
-        lambda: images.arrays_npz({title: np.stack(maps) for title, maps, _ in mean_columns()}),
-    ),
-    key="download_classes",
-)
+    downloads(
+        (
+            "Ten classes (PNG)",
+            "ten_classes.png",
+            lambda: images.rows_figure(mean_columns(), list(CLASS_NAMES), "Mean of all maps"),
+        ),
+        (
+            "Mean maps (NPZ)",
+            "ten_classes.npz",
+            lambda: images.arrays_npz({title: np.stack(maps) for title, maps, _ in mean_columns()}),
+        ),
+        key="download_classes",
+    )
+else:
+    most_filters = max(layer.output_shape[2] for layer in layers)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        class_a, class_b = controls.class_pair()
+        names = CLASS_NAMES[class_a], CLASS_NAMES[class_b]
+        if part == "one filter":
+            picked_a = controls.picked_images("images_a", class_a, test.labels)
+            picked_b = controls.picked_images("images_b", class_b, test.labels)
+            examples = controls.example_count()
+            chosen = [
+                index
+                for label, picked in ((class_a, picked_a), (class_b, picked_b))
+                for index in (picked or cache.class_indices("test", label).tolist())[:examples]
+            ]
+    if part == "one filter":
+        one_filter()
+    else:
+        all_filters(controls.layer(view.network))

@@ -1,8 +1,10 @@
 """The data: what it holds, one image of each class, and all images to browse (rows S1–S4)."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
 from core import cache, images
@@ -29,14 +31,14 @@ def pick(key: str, index: int) -> None:
     controls.choose(**{key: index})
 
 
-st.header("Dataset gallery", anchor=False)
-rows = "".join(
-    f"<tr><th>{name}<td>{count:,} × 28 × 28<td>uint8, 0 to 255<td>{count:,} × 28 × 28 × 1"
-    "<td>float32, 0 to 1"
-    for name, count in (("train", int(summary.class_counts.sum())), ("test", len(test.labels)))
-)
-figures.show(
-    figures.row(
+def splits() -> str:
+    """The shapes of both splits, as stored and as the network wants them."""
+    rows = "".join(
+        f"<tr><th>{name}<td>{count:,} × 28 × 28<td>uint8, 0 to 255<td>{count:,} × 28 × 28 × 1"
+        "<td>float32, 0 to 1"
+        for name, count in (("train", int(summary.class_counts.sum())), ("test", len(test.labels)))
+    )
+    return figures.row(
         figures.title("Fashion-MNIST", "grey-scale pictures of garments, 28×28 pixels")
         + '<table class="numbers roomy"><tr><th>split<th>images as stored<th>values'
         f"<th>input of the network<th>values{rows}</table>"
@@ -46,30 +48,35 @@ figures.show(
             "says how well the network does on images that it has never seen."
         )
     )
-)
-examples = "".join(
-    "<figure>"
-    + figures.picture(
-        summary.examples[label], PIXELS, f"Training image {index}, {CLASS_NAMES[label]}", 112
+
+
+def examples() -> str:
+    """One training image of each class, and the average of all."""
+    firsts = "".join(
+        "<figure>"
+        + figures.picture(
+            summary.examples[label], PIXELS, f"Training image {index}, {CLASS_NAMES[label]}", 112
+        )
+        + f"<figcaption>{class_label(label)}<br><small>training image {index}</small></figcaption>"
+        "</figure>"
+        for label, index in enumerate(summary.example_indices.tolist())
     )
-    + f"<figcaption>{class_label(label)}<br><small>training image {index}</small></figcaption>"
-    "</figure>"
-    for label, index in enumerate(summary.example_indices.tolist())
-)
-test_counts = np.bincount(test.labels, minlength=len(CLASS_NAMES))
-averages = "".join(
-    "<figure>"
-    + figures.picture(
-        summary.class_means[label], PIXELS, f"Average training image of {CLASS_NAMES[label]}", 112
+    test_counts = np.bincount(test.labels, minlength=len(CLASS_NAMES))
+    averages = "".join(
+        "<figure>"
+        + figures.picture(
+            summary.class_means[label],
+            PIXELS,
+            f"Average training image of {CLASS_NAMES[label]}",
+            112,
+        )
+        + f"<figcaption>{class_label(label)}<br><small>{summary.class_counts[label]:,} train, "
+        f"{test_counts[label]:,} test</small></figcaption></figure>"
+        for label in range(len(CLASS_NAMES))
     )
-    + f"<figcaption>{class_label(label)}<br><small>{summary.class_counts[label]:,} train, "
-    f"{test_counts[label]:,} test</small></figcaption></figure>"
-    for label in range(len(CLASS_NAMES))
-)
-figures.show(
-    figures.row(
+    return figures.row(
         figures.title("One training image of each class", "the first of its class")
-        + f'<div class="examples">{examples}</div>',
+        + f'<div class="examples">{firsts}</div>',
         figures.title("The average image of each class", "mean of its training images")
         + f'<div class="examples">{averages}</div>'
         + figures.note(
@@ -77,7 +84,44 @@ figures.show(
             "bags and sandals vary most."
         ),
     )
-)
+
+
+def histogram(image: npt.NDArray[np.uint8]) -> dict[str, Any]:
+    """Vega-Lite chart of how often each brightness occurs."""
+    counts, edges = np.histogram(image, bins=16, range=(0, 256))
+    return {
+        "height": 250,
+        # Data in a layer, not on top: there Streamlit adds it late, and Vega warns.
+        "layer": [
+            {
+                "data": {
+                    "values": [
+                        {"from": int(low), "to": int(low) + 16, "pixels": int(count)}
+                        for low, count in zip(edges[:-1], counts, strict=True)
+                    ]
+                },
+                "mark": {"type": "bar", "tooltip": True},
+                "encoding": {
+                    "x": {
+                        "field": "from",
+                        "type": "quantitative",
+                        "bin": {"binned": True, "step": 16},
+                        "title": "pixel value, from 0 (black) to 255 (white)",
+                    },
+                    "x2": {"field": "to"},
+                    "y": {
+                        "field": "pixels",
+                        "type": "quantitative",
+                        "title": "pixels, of 784",
+                    },
+                },
+            }
+        ],
+    }
+
+
+st.header("Dataset gallery", anchor=False)
+figures.show(cache.kept(lambda: splits() + examples(), "gallery"))
 
 st.subheader("Browse", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -116,7 +160,6 @@ figures.show(
 )
 
 image = split.images[opened]
-counts, edges = np.histogram(image, bins=16, range=(0, 256))
 left, right = st.columns([2, 3], gap="medium")
 with left:
     figures.show(
@@ -128,40 +171,11 @@ with left:
 with right:
     figures.show(figures.title("Histogram of its pixel values"))
     st.vega_lite_chart(
-        {
-            "height": 250,
-            # Data in a layer, not on top: there Streamlit adds it late, and Vega warns.
-            "layer": [
-                {
-                    "data": {
-                        "values": [
-                            {"from": int(low), "to": int(low) + 16, "pixels": int(count)}
-                            for low, count in zip(edges[:-1], counts, strict=True)
-                        ]
-                    },
-                    "mark": {"type": "bar", "tooltip": True},
-                    "encoding": {
-                        "x": {
-                            "field": "from",
-                            "type": "quantitative",
-                            "bin": {"binned": True, "step": 16},
-                            "title": "pixel value, from 0 (black) to 255 (white)",
-                        },
-                        "x2": {"field": "to"},
-                        "y": {
-                            "field": "pixels",
-                            "type": "quantitative",
-                            "title": "pixels, of 784",
-                        },
-                    },
-                }
-            ],
-        },
-        alt=f"Histogram of the pixel values of {split_name} image {opened}",
+        histogram(image), alt=f"Histogram of the pixel values of {split_name} image {opened}"
     )
 figures.show(
     figures.title("Its pixel values", "0 is black, 255 is white; cells above 0 are marked")
-    + figures.number_table(image)
+    + cache.kept(lambda: figures.number_table(image), "pixels", split_name, opened)
 )
 downloads(
     (

@@ -1,6 +1,6 @@
 """Every feature map of a layer, and one filter of it in detail (rows S9–S13 of the tutorial)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
@@ -8,12 +8,12 @@ import streamlit as st
 
 from core import cache, images
 from core.dataset import CLASS_NAMES
-from core.images import PIXELS, FloatArray, Scale
-from core.insights import QUANTILES
+from core.images import PIXELS, FloatArray, Scale, sheet_uri
+from core.insights import QUANTILES, Insights
 from core.keras_file import ModelError
-from core.network import Layer
+from core.network import Layer, Network
 from ui import controls, figures, frame, microscope, serving
-from ui.contact_sheet import contact_sheet
+from ui.contact_sheet import COLUMNS, contact_sheet
 from ui.downloads import downloads
 from ui.epoch_player import Film, epoch_player, epoch_sheet
 
@@ -110,11 +110,10 @@ def layer_maps() -> FloatArray:
     return view.activations[layer.name].reshape(shape)
 
 
-def numbers(index: int) -> None:
+def as_numbers(index: int) -> str:
     """The map's values, and the kernel that made them."""
     chosen = layer_maps()[:, :, index]
-    scale = all_maps if shared else Scale.of(chosen)
-    figures.show(
+    return (
         figures.row(
             figures.title(f"Map {index} of {layer.name}", figures.shape(chosen.shape))
             + figures.facts(
@@ -131,26 +130,87 @@ def numbers(index: int) -> None:
         + figures.title(f"Map {index} as numbers", "cells above 0 are marked; .31 is 0.31")
         + figures.number_table(chosen, figures.short_number)
     )
+
+
+def map_file(index: int) -> bytes:
+    """The map as a figure."""
+    chosen = layer_maps()[:, :, index]
+    scale = Scale.of(layer_maps()) if shared else Scale.of(chosen)
+    return images.map_figure(chosen, scale, f"{layer.name}, filter {index}, {view.title}")
+
+
+def sheet_file() -> bytes:
+    """All maps as a figure."""
+    scale = Scale.of(layer_maps()) if shared else None
+    return images.sheet_figure(layer_maps(), scale, f"{layer.name}, {view.title}")
+
+
+def numbers(index: int) -> None:
+    """The map in numbers, and the files of it."""
+    figures.show(
+        cache.kept(
+            lambda: as_numbers(index), "numbers", view.model.key, view.index, layer.name, index
+        )
+    )
     name = f"{layer.name}_image{view.index}"
+    one = f"{name}_filter{index}"
     downloads(
-        (
-            "All maps (PNG)",
-            f"{name}.png",
-            lambda: images.sheet_figure(
-                layer_maps(), all_maps if shared else None, f"{layer.name}, {view.title}"
-            ),
-        ),
-        (
-            "This map (PNG)",
-            f"{name}_filter{index}.png",
-            lambda: images.map_figure(chosen, scale, f"{layer.name}, filter {index}, {view.title}"),
-        ),
+        ("All maps (PNG)", f"{name}.png", sheet_file),
+        ("This map (PNG)", f"{one}.png", lambda: map_file(index)),
         (
             "Numbers (CSV)",
-            f"{name}_filter{index}.csv",
-            lambda: images.numbers_csv(chosen).encode(),
+            f"{one}.csv",
+            lambda: images.numbers_csv(layer_maps()[:, :, index]).encode(),
         ),
-        ("Numbers (NPY)", f"{name}_filter{index}.npy", lambda: images.numbers_npy(chosen)),
+        ("Numbers (NPY)", f"{one}.npy", lambda: images.numbers_npy(layer_maps()[:, :, index])),
+    )
+
+
+def responses(insights: Insights, index: int) -> str:
+    """How to read the top images, and how the filter answers to each class."""
+    found = insights.filters[layer.name]
+    means = insights.class_means[layer.name][:, index]
+    best = int(np.argmax(means))
+    selectivity = insights.selectivity(layer.name)
+    return figures.note(
+        "The nine images with the highest peak, under each its class and the peak (activation, "
+        "no unit). Outlined, and enlarged below: all that the unit with the peak can see. "
+        "Look for what the nine have in common there. Click one to open it, and that unit, in "
+        "the microscope above."
+    ) + figures.halves(
+        figures.title("Mean response to the images of each class", "activation")
+        + figures.class_quantiles(
+            found.response_quantiles[index],
+            f"Quantiles of the mean response to each class; highest mean {CLASS_NAMES[best]}",
+        )
+        + figures.note(
+            "Of the 1,000 test images of a class, the box holds the middle half, the line all "
+            "but the lowest and the highest twentieth; the mark and the number are the median. "
+            "A filter that tells a class apart has a box there that the others do not reach."
+        ),
+        figures.title("What that says")
+        + figures.facts(
+            [
+                ("highest mean response", f"{CLASS_NAMES[best]}, {means[best]:.3f}"),
+                ("selectivity for it", f"{selectivity[index]:.2f}"),
+            ]
+        )
+        + figures.title(f"In all of {layer.name}")
+        + figures.facts(
+            [
+                ("dead filters", in_words(np.flatnonzero(found.dead).tolist())),
+                (
+                    "near-duplicates",
+                    in_words([f"{one} and {other}" for one, other in found.duplicate_pairs]),
+                ),
+                ("most selective", in_words(np.argsort(-selectivity)[:5].tolist())),
+            ]
+        )
+        + figures.note(
+            "Selectivity is (best class's mean − mean of the other nine) ÷ their sum: 0 where "
+            "all classes get the same, 1 where only one gets any. A dead filter is 0 "
+            "everywhere on all 10,000 images; near-duplicates correlate above 0.95 there."
+        ),
     )
 
 
@@ -191,52 +251,18 @@ def top_images(index: int) -> None:
         side=92,
         captions=captions,
         fields=fields,
+        sheet=cache.kept(
+            lambda: sheet_uri(np.moveaxis(test.images[tops], 0, 2), COLUMNS, PIXELS),
+            "top images",
+            view.model.key,
+            layer.name,
+            index,
+        ),
     ):
         st.rerun()
-    means = insights.class_means[layer.name][:, index]
-    best = int(np.argmax(means))
-    selectivity = insights.selectivity(layer.name)
     figures.show(
-        figures.note(
-            "The nine images with the highest peak, under each its class and the peak (activation, "
-            "no unit). Outlined, and enlarged below: all that the unit with the peak can see. "
-            "Look for what the nine have in common there. Click one to open it, and that unit, in "
-            "the microscope above."
-        )
-        + figures.halves(
-            figures.title("Mean response to the images of each class", "activation")
-            + figures.class_quantiles(
-                found.response_quantiles[index],
-                f"Quantiles of the mean response to each class; highest mean {CLASS_NAMES[best]}",
-            )
-            + figures.note(
-                "Of the 1,000 test images of a class, the box holds the middle half, the line all "
-                "but the lowest and the highest twentieth; the mark and the number are the median. "
-                "A filter that tells a class apart has a box there that the others do not reach."
-            ),
-            figures.title("What that says")
-            + figures.facts(
-                [
-                    ("highest mean response", f"{CLASS_NAMES[best]}, {means[best]:.3f}"),
-                    ("selectivity for it", f"{selectivity[index]:.2f}"),
-                ]
-            )
-            + figures.title(f"In all of {layer.name}")
-            + figures.facts(
-                [
-                    ("dead filters", in_words(np.flatnonzero(found.dead).tolist())),
-                    (
-                        "near-duplicates",
-                        in_words([f"{one} and {other}" for one, other in found.duplicate_pairs]),
-                    ),
-                    ("most selective", in_words(np.argsort(-selectivity)[:5].tolist())),
-                ]
-            )
-            + figures.note(
-                "Selectivity is (best class's mean − mean of the other nine) ÷ their sum: 0 where "
-                "all classes get the same, 1 where only one gets any. A dead filter is 0 "
-                "everywhere on all 10,000 images; near-duplicates correlate above 0.95 there."
-            ),
+        cache.kept(
+            lambda: responses(insights, index), "responses", view.model.key, layer.name, index
         )
     )
     name = f"{layer.name}_filter{index}"
@@ -281,7 +307,7 @@ def top_images(index: int) -> None:
                     for kind, quantiles, mean in zip(
                         CLASS_NAMES,
                         found.response_quantiles[index].tolist(),
-                        means.tolist(),
+                        insights.class_means[layer.name][:, index].tolist(),
                         strict=True,
                     )
                 ],
@@ -304,16 +330,10 @@ def epochs(index: int) -> None:
         figures.show(figures.note(escape(str(error))))
         return
     insights, _ = frame.measured(view)
-    films = []
+    key = view.model.key, layer.name, index
+    films = [cache.once(lambda: map_film(outputs[..., index], index), "map film", view.index, *key)]
     if layer.kind == "Conv2D":
-        kernels = np.stack(
-            [network.layer(layer.name).weights["kernel"][..., index] for network in saved.values()]
-        )
-        films.append(kernel_film(kernels))
-    chosen = outputs[..., index]
-    films.append(
-        Film(f"Map {index}", "Activation, for the image in view.", chosen, Scale.of(chosen), 200)
-    )
+        films.insert(0, cache.once(lambda: kernel_film(saved.values(), index), "kernel film", *key))
     figures.show(figures.title(f"Filter {index} of {layer.name}, as the network learned"))
     epoch_player(
         view,
@@ -357,15 +377,37 @@ def epochs(index: int) -> None:
     )
 
 
-def kernel_film(kernels: FloatArray) -> Film:
-    """Kernels (epochs, height, width, channels), their slices side by side."""
-    channels = kernels.shape[3]
+def kernel_film(networks: Iterable[Network], index: int) -> Film:
+    """The filter's kernel in each network, its slices side by side."""
+    kernels = np.stack(
+        [network.layer(layer.name).weights["kernel"][..., index] for network in networks]
+    )
     scale = Scale.centred(kernels)
-    if channels == 1:
+    if kernels.shape[3] == 1:
         return Film("Kernel", "Weights: blue against, red for.", kernels[..., 0], scale, 120)
     tiled = np.stack([images.tile(kernel, 16) for kernel in kernels])
-    words = f"Weights of the {channels} slices, 16 in a row: blue against, red for."
+    words = f"Weights of the {kernels.shape[3]} slices, 16 in a row: blue against, red for."
     return Film("Kernel", words, tiled, scale, 288)
+
+
+def map_film(maps: FloatArray, index: int) -> Film:
+    """A filter's maps (epochs, height, width)."""
+    words = "Activation, for the image in view."
+    return Film(f"Map {index}", words, maps.copy(), Scale.of(maps), 200)
+
+
+def notes() -> str:
+    """What to see in the layer, and the mean of its maps."""
+    words = figures.note(WHAT_TO_SEE.get(layer.name, "")) + figures.note(tutorial_links())
+    if flat:
+        return words
+    mean_map = layer_maps().mean(axis=2)
+    scale = Scale.of(mean_map)
+    return words + figures.row(
+        figures.title(f"Mean of all {count} maps")
+        + figures.picture(mean_map, scale, f"Mean map of {layer.name}", 200),
+        figures.colour_bar(scale, "Mean activation over the maps, cell by cell."),
+    )
 
 
 PANELS = {"numbers": numbers, "top images": top_images, "epochs": epochs}
@@ -383,18 +425,14 @@ def explorer() -> None:
     with right:
         microscope.microscope(layer)
     if flat:
-        values = layer_maps().ravel()
+        name = f"{layer.name}_image{view.index}"
         downloads(
             (
                 "Numbers (CSV)",
-                f"{layer.name}_image{view.index}.csv",
-                lambda: images.numbers_csv(values).encode(),
+                f"{name}.csv",
+                lambda: images.numbers_csv(layer_maps().ravel()).encode(),
             ),
-            (
-                "Numbers (NPY)",
-                f"{layer.name}_image{view.index}.npy",
-                lambda: images.numbers_npy(values),
-            ),
+            ("Numbers (NPY)", f"{name}.npy", lambda: images.numbers_npy(layer_maps().ravel())),
         )
         return
     PANELS[controls.panel(list(PANELS))](index)
@@ -403,22 +441,12 @@ def explorer() -> None:
 layer = controls.layer(view.network)
 flat = len(layer.output_shape) == 1
 count = layer.output_shape[-1]
-all_maps = Scale.of(layer_maps())
 what = "units" if flat else "maps"
 with st.container(horizontal=True, vertical_alignment="bottom"):
     figures.show(figures.title(f"All {count} {what} of {layer.name}", view.title))
     shared = not flat and controls.shared_scale()
 explorer()
 
-notes = figures.note(WHAT_TO_SEE.get(layer.name, "")) + figures.note(tutorial_links())
-if not flat:
-    mean_map = layer_maps().mean(axis=2)
-    mean_scale = Scale.of(mean_map)
-    notes += figures.row(
-        figures.title(f"Mean of all {count} maps")
-        + figures.picture(mean_map, mean_scale, f"Mean map of {layer.name}", 200),
-        figures.colour_bar(mean_scale, "Mean activation over the maps, cell by cell."),
-    )
-figures.show(notes)
+figures.show(cache.kept(notes, "notes", view.model.key, view.index, layer.name))
 # Nothing of it shows; above the sheet it would only leave gaps.
 microscope.provide(view, layer)

@@ -1,8 +1,9 @@
 """The network, how it was trained, and how good it is (rows S5 and S6 of the tutorial)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,12 @@ import streamlit as st
 from core import attempts, cache, images
 from core.cache import Version
 from core.dataset import CLASS_NAMES
-from core.images import SPLIT_COLOURS, Scale
+from core.images import PIXELS, SPLIT_COLOURS, Scale
 from core.insights import Insights, calibration_error, doubted_labels
 from core.keras_file import ModelError
 from core.network import Layer
 from ui import charts, controls, figures, frame, serving
-from ui.contact_sheet import contact_sheet
+from ui.contact_sheet import COLUMNS, contact_sheet
 from ui.downloads import downloads
 from ui.epoch_player import Film, epoch_player
 
@@ -27,6 +28,9 @@ view = frame.view()
 CHARTS_A_ROW = 3
 MOST = 48  # images in a sheet
 SURE = 0.9
+# How many images were found; of those shown the numbers, what each is, and a few words on it; and
+# their picture.
+Sheet = tuple[int, list[int], list[str], list[str], str]
 
 # What the tutorial prints: the last line of its training, and its `evaluate`.
 TUTORIAL: dict[str, dict[str, float]] = {
@@ -73,148 +77,74 @@ def gap(history: pd.DataFrame) -> str:
     )
 
 
-def open_in_explorer(
-    key: str, title: str, found: npt.NDArray[np.intp], words: Callable[[int], str]
-) -> None:
-    """The first test images of those found, with a few words each; a click on one opens it in the
-    filter explorer."""
-    test = cache.split("test")
-    shown = found[:MOST].tolist()
-    captions = [words(image) for image in shown]
-    names = [CLASS_NAMES[label] for label in test.labels[shown]]
-    figures.show(figures.title(title, f"{len(shown)} of {len(found)} images"))
-    if not shown:
-        figures.show(figures.note("There is no such test image."))
-        return
-    contact_sheet(
-        test.images[shown],
-        shown,
-        [f"{name}, {caption}" for name, caption in zip(names, captions, strict=True)],
-        view.index,
-        key=key,
-        links=list(controls.addresses("filter_explorer", [{"image": image} for image in shown])),
-        captions=captions,
-    )
-
-
-@serving.fragment
-def mistakes(insights: Insights, labels: npt.NDArray[np.uint8]) -> None:
-    """The confusion matrix, and the images of one of its cells."""
-    left, right = st.columns([6, 5], gap="medium")
-    counts = insights.confusion(labels)
-    with left:
-        with st.container(horizontal=True):
-            true, predicted = controls.confusion_cell()
-            shares = controls.cells_as_shares()
-        st.vega_lite_chart(
-            charts.confusion(counts, (true, predicted), shares),
-            key="confusion",
-            on_select=pick_cell,
-            height=440,
-            alt="Confusion matrix of the ten classes",
-        )
-        figures.show(
-            figures.note(
-                "Each row is the 1,000 test images of a class, each column what the network takes "
-                "them for; on the diagonal it is right. Colour is the number of mistakes in a "
-                "cell. Click a cell, or choose its classes above."
-            )
-        )
-    with right:
-        found, confidences = insights.taken_for(labels, true, predicted), insights.confidences
-        verb = "taken for" if true != predicted else "recognized as"
-        open_in_explorer(
-            "mistakes",
-            f"{CLASS_NAMES[true]} {verb} {CLASS_NAMES[predicted]}",
-            found,
-            lambda image: f"{confidences[image]:.0%}",
-        )
-        figures.show(
-            figures.note(
-                "Below each image the probability of the wrong class, the surest first."
-                if true != predicted
-                else "Below each image the probability of the class, the surest first."
-            )
-            + figures.note("Click one to see in the explorer what the filters make of it.")
-        )
-
-
-def pick_cell() -> None:
-    """Takes over the classes of the cell that was clicked."""
-    for cell in controls.clicked("confusion", "cell"):
-        true, predicted = cell.get("true"), cell.get("predicted")
-        if true in CLASS_NAMES and predicted in CLASS_NAMES:
-            controls.choose(true=true, predicted=predicted)
-
-
-@serving.fragment
-def when_it_learned(first: Layer, insights: Insights | None) -> None:
-    """The first kernels, the prediction and the accuracy at each epoch that was saved."""
-    try:
-        saved = cache.checkpoints(view.model)
-        _, probabilities = cache.epoch_outputs(view.model, view.index, first.name)
-    except ModelError as error:
-        figures.show(figures.note(escape(str(error))))
-        return
-    kernels = np.stack(
-        [network.layer(first.name).weights["kernel"][:, :, 0, :] for network in saved.values()]
-    )
-    # A cell of 0, which is white, between the kernels.
-    apart = np.pad(kernels, ((0, 0), (0, 1), (0, 1), (0, 0)))
-    film = Film(
-        f"The {kernels.shape[3]} kernels of {first.name}",
-        "Weights: blue against, red for. Row by row, filter 0 first.",
-        np.stack([images.tile(sheet, images.SHEET_COLUMNS) for sheet in apart]),
-        Scale.centred(kernels),
-        320,
-    )
-    epoch_player(
-        view,
-        [film],
-        list(saved),
-        probabilities,
-        insights,
-    )
-    figures.show(
-        figures.note(
-            "The weights that were saved while it was trained, on one colour scale. <b>Look "
-            "for</b> how much of the accuracy is there after the first saved epoch, and how little "
-            "the kernels change after that. The Filter explorer shows the same for each filter and "
-            "its map, under <i>epochs</i>."
-        )
-    )
-    downloads(
-        (
-            "Kernels of all epochs (NPZ)",
-            "kernels_epochs.npz",
-            lambda: images.arrays_npz({"kernels": kernels, "epochs": np.array(list(saved))}),
-        ),
-        (
-            "Predictions of all epochs (CSV)",
-            f"image{view.index}_epochs.csv",
-            lambda: images.table_csv(
-                ("epoch", *CLASS_NAMES),
-                [
-                    (epoch, *shares)
-                    for epoch, shares in zip(saved, probabilities.tolist(), strict=True)
-                ],
-            ),
-        ),
-        key="download_epochs",
-    )
-
-
-def cached_insights(model: Version) -> Insights | None:
-    """What is known of a model; None where that is missing or damaged, which its own page says."""
-    try:
-        return cache.insights(model)
-    except ModelError:
-        return None
+def axes(histories: Sequence[pd.DataFrame]) -> dict[str, tuple[float, float]]:
+    """The bounds that the charts of all trainings share."""
+    if not histories:
+        return {}
+    return {measure: charts.domain(histories, measure) for measure in ("accuracy", "loss")}
 
 
 def history_csv(history: pd.DataFrame) -> bytes:
     """The history as a CSV file."""
     return history.to_csv(index=False).encode()
+
+
+def curves_of(
+    name: str, model: Version, history: pd.DataFrame, bounds: dict[str, tuple[float, float]]
+) -> None:
+    """Accuracy and loss of one training, the gap in words, and what there is to take along."""
+    over_fitting = cache.kept(partial(gap, history), "gap", model.key)
+    figures.show(figures.title(name, f"{len(history)} epochs"))
+    for measure, axis in bounds.items():
+        chart = partial(charts.curves, history, measure, axis)
+        st.vega_lite_chart(
+            cache.once(chart, "curves", model.key, measure, axis),
+            height=270 if measure == "accuracy" else 230,
+            alt=f"Line chart of {measure} by epoch for {name}. {over_fitting}",
+        )
+    figures.show(figures.note(over_fitting))
+    with st.container(horizontal=True):
+        downloads(
+            ("History (CSV)", f"{name}.csv", partial(history_csv, history)),
+            ("Curves (PNG)", f"{name}.png", partial(images.curves_figure, history, name)),
+            key=f"download_{name}",
+        )
+        card = st.popover("Model card", key=f"card_{name}", on_change="rerun")
+        if card.open:
+            with card:
+                try:
+                    st.markdown(model.folder.card())
+                except ModelError as error:
+                    st.warning(str(error))
+
+
+def what_each_change_brought() -> None:
+    """The attempts on the way to the tuned recipe, with their accuracy."""
+    try:
+        tried = cache.tried()
+    except ModelError as error:
+        st.warning(str(error))
+        return
+    st.subheader("What each change brought", anchor=False)
+    st.vega_lite_chart(
+        cache.once(partial(charts.attempts, tried), "attempts", tried),
+        height=32 * len(tried) + 110,
+        alt="Chart of the validation accuracy of each attempt: "
+        + ", ".join(f"{row.change} {row.validation_accuracy:.2%}" for row in tried),
+    )
+    figures.show(
+        figures.note(
+            "Each row is one training of the network above (“stopped”: ended early) on 55,000 of "
+            "the training images; the point is its accuracy on the 5,000 others, the line one "
+            "standard error to either side. Points closer than that may owe their order to chance. "
+            "Point at one for its settings. All were run with a separate program of the same "
+            "network, written for speed."
+        )
+    )
+    downloads(
+        ("Attempts (CSV)", "attempts.csv", attempts.ATTEMPTS_FILE.read_bytes),
+        key="download_attempts",
+    )
 
 
 def results_table(history: pd.DataFrame | None, insights: Insights | None) -> str:
@@ -252,174 +182,268 @@ def results_table(history: pd.DataFrame | None, insights: Insights | None) -> st
     )
 
 
-st.header("Model and training", anchor=False)
-figures.show(network_table())
-
-models = cache.models()
-histories, problems = {}, []
-for name, model in models.items():
-    try:
-        histories[name] = cache.history(model)
-    except ModelError as error:
-        problems.append(str(error))
-
-st.subheader("How each model was trained", anchor=False)
-figures.show(
-    figures.note(
-        "Left to right on the same axes, so heights compare; epochs differ. Shaded is the gap "
-        "between images that the network learns from and images that it never learns from: "
-        "<b>over-fitting</b>, it knows the first by heart. Dashed: the epoch with the lowest loss "
-        "on the others. Beside <i>test</i>, the train line is Keras's mean over the epoch, while "
-        "weights still change; beside <i>validation</i>, both lines were taken after the epoch, "
-        "with dropout off, in a run with 5,000 training images held out."
-    )
-)
-for problem in problems:
-    st.warning(problem)
-bounds = {}
-if histories:
-    bounds = {
-        measure: charts.domain(histories.values(), measure) for measure in ("accuracy", "loss")
-    }
-names = list(histories)
-across = min(len(names), CHARTS_A_ROW)
-for start in range(0, len(names), CHARTS_A_ROW):
-    row = names[start : start + CHARTS_A_ROW]
-    for name, column in zip(row, st.columns(across), strict=False):
-        history = histories[name]
-        over_fitting = gap(history)
-        with column:
-            figures.show(figures.title(name, f"{len(history)} epochs"))
-            for measure, axis in bounds.items():
-                st.vega_lite_chart(
-                    charts.curves(history, measure, axis),
-                    height=270 if measure == "accuracy" else 230,
-                    alt=f"Line chart of {measure} by epoch for {name}. {over_fitting}",
-                )
-            figures.show(figures.note(over_fitting))
-            with st.container(horizontal=True):
-                downloads(
-                    ("History (CSV)", f"{name}.csv", partial(history_csv, history)),
-                    ("Curves (PNG)", f"{name}.png", partial(images.curves_figure, history, name)),
-                    key=f"download_{name}",
-                )
-                card = st.popover("Model card", key=f"card_{name}", on_change="rerun")
-                if card.open:
-                    with card:
-                        try:
-                            st.markdown(models[name].folder.card())
-                        except ModelError as error:
-                            st.warning(str(error))
-
-try:
-    tried = cache.tried()
-except ModelError as error:
-    st.warning(str(error))
-else:
-    st.subheader("What each change brought", anchor=False)
-    st.vega_lite_chart(
-        charts.attempts(tried),
-        height=32 * len(tried) + 110,
-        alt="Chart of the validation accuracy of each attempt: "
-        + ", ".join(f"{row.change} {row.validation_accuracy:.2%}" for row in tried),
-    )
-    figures.show(
-        figures.note(
-            "Each row is one training of the network above (“stopped”: ended early) on 55,000 of "
-            "the training images; the point is its accuracy on the 5,000 others, the line one "
-            "standard error to either side. Points closer than that may owe their order to chance. "
-            "Point at one for its settings. All were run with a separate program of the same "
-            "network, written for speed."
-        )
-    )
-    downloads(
-        ("Attempts (CSV)", "attempts.csv", attempts.ATTEMPTS_FILE.read_bytes),
-        key="download_attempts",
-    )
-
-st.subheader(f"How good {view.model.folder.name} is", anchor=False)
-left, right = st.columns(2, gap="medium")
-insights, problem = frame.measured(view)
-with right:
+def how_good(history: pd.DataFrame | None) -> str:
+    """The figures after the last epoch, and the accuracy of each class."""
     if insights is None:
-        figures.show(figures.note(problem))
+        classes = figures.note(problem)
     else:
         labels = cache.split("test").labels
         accuracies = insights.class_accuracy(labels)
-        figures.show(
+        classes = (
             figures.title("Test accuracy of each class", f"{insights.accuracy(labels):.2%} in all")
             + figures.class_bars(accuracies, "Bars of the test accuracy of each class")
-            + figures.note("Share of the 1,000 test images of a class that it gets right.")
-        )
-with left:
-    figures.show(results_table(histories.get(view.model.folder.name), insights))
-
-if insights is not None:
-    labels = cache.split("test").labels
-    st.subheader(f"Where {view.model.folder.name} errs", anchor=False)
-    mistakes(insights, labels)
-
-    left, right = st.columns(2, gap="medium")
-    with left:
-        bins = insights.calibration(labels)
-        figures.show(
-            figures.title(
-                "Does it know how sure to be?", f"calibration error {calibration_error(bins):.1%}"
+            + figures.note(
+                "Share of the 1,000 test images of a class that it gets right. What it takes the "
+                "others for is under <i>mistakes</i>, above."
             )
         )
+    return figures.halves(results_table(history, insights), classes)
+
+
+def sheet(found: npt.NDArray[np.intp], words: Callable[[int], str]) -> Sheet:
+    """The sheet of the first ones of the test images that were found, with a few words on each."""
+    test, shown = cache.split("test"), found[:MOST].tolist()
+    captions = [words(image) for image in shown]
+    names = [CLASS_NAMES[label] for label in test.labels[shown]]
+    said = [f"{name}, {caption}" for name, caption in zip(names, captions, strict=True)]
+    pixels = np.moveaxis(test.images[shown], 0, 2)
+    picture = images.sheet_uri(pixels, COLUMNS, PIXELS) if shown else ""
+    return len(found), shown, said, captions, picture
+
+
+def open_in_explorer(key: str, title: str, found: Sheet, note: str) -> None:
+    """A sheet of test images, and words on it; a click on one opens it in the filter explorer."""
+    count, shown, names, captions, picture = found
+    heading = figures.title(title, f"{len(shown)} of {count} images")
+    if not shown:
+        figures.show(heading + figures.note("There is no such test image.") + note)
+        return
+    figures.show(heading)
+    # An address ends with the image.
+    explorer = controls.address("filter_explorer", image="")
+    contact_sheet(
+        cache.split("test").images[shown],
+        shown,
+        names,
+        view.index,
+        key=key,
+        links=[f"{explorer}{image}" for image in shown],
+        captions=captions,
+        sheet=picture,
+    )
+    figures.show(note)
+
+
+def cell_images(insights: Insights, true: int, predicted: int) -> Sheet:
+    """The images of a cell of the confusion matrix, the surest first, each with its probability."""
+    found = insights.taken_for(cache.split("test").labels, true, predicted)
+    return sheet(found, lambda image: f"{insights.confidences[image]:.0%}")
+
+
+def confusion(insights: Insights, shares: bool) -> dict[str, Any]:
+    """The chart of the confusion matrix, without a chosen cell."""
+    return charts.confusion(insights.confusion(cache.split("test").labels), shares)
+
+
+@serving.fragment
+def mistakes(insights: Insights) -> None:
+    """The confusion matrix, and the images of one of its cells."""
+    left, right = st.columns([6, 5], gap="medium")
+    with left:
+        with st.container(horizontal=True):
+            true, predicted = controls.confusion_cell()
+            shares = controls.cells_as_shares()
+        matrix = cache.once(
+            partial(confusion, insights, shares), "confusion", view.model.key, shares
+        )
         st.vega_lite_chart(
-            charts.calibration(bins),
-            height=330,
-            alt="Accuracy against confidence: "
-            + ", ".join(f"{each.confidence:.0%} sure, {each.accuracy:.0%} right" for each in bins),
+            charts.outlined(matrix, true, predicted),
+            key="confusion",
+            on_select=pick_cell,
+            height=440,
+            alt="Confusion matrix of the ten classes",
         )
         figures.show(
             figures.note(
-                "Test images by the probability of the predicted class, in steps of 0.1; at the "
-                "bottom their number, the line is a 95 % Wilson interval. On the dashed line "
-                "the network is right as often as it claims; below it is too sure of itself. The "
-                "calibration error is the mean distance from that line over all images."
+                "Each row is the 1,000 test images of a class, each column what the network takes "
+                "them for; on the diagonal it is right. Colour is the number of mistakes in a "
+                "cell. Click a cell, or choose its classes above."
             )
         )
     with right:
-        sure = [measured for model in models.values() if (measured := cached_insights(model))]
-        doubted = doubted_labels(sure, labels, SURE)
-        predictions = insights.predictions
-        open_in_explorer(
-            "doubted",
-            "Labels that look wrong",
-            doubted,
-            lambda image: f"{labels[image]} → {predictions[image]}",
+        found = cache.once(
+            partial(cell_images, insights, true, predicted),
+            *("cell", view.model.key, true, predicted),
         )
-        figures.show(
+        right_class = true == predicted
+        open_in_explorer(
+            "mistakes",
+            f"{CLASS_NAMES[true]} {'recognized as' if right_class else 'taken for'} "
+            f"{CLASS_NAMES[predicted]}",
+            found,
             figures.note(
-                f"Each model here ({len(sure)}) gives the same other class at least {SURE:.0%}. "
-                "Below each image the number of its label, and of what they say instead. Some "
-                "labels are wrong, others are right and the image is odd: look, and decide."
+                f"Below each image the probability of the {'' if right_class else 'wrong '}class, "
+                "the surest first."
             )
+            + figures.note("Click one to see in the explorer what the filters make of it."),
         )
 
-first = next((layer for layer in view.network.layers if layer.kind == "Conv2D"), None)
-if first is not None:
-    st.subheader(f"When {view.model.folder.name} learned it", anchor=False)
-    when_it_learned(first, insights)
-    kernels = first.weights["kernel"][:, :, 0, :]
-    biases = first.weights.get("bias", np.zeros(kernels.shape[2], np.float32))
-    scale = Scale.centred(kernels)
-    st.subheader(f"The {kernels.shape[2]} kernels of {first.name}", anchor=False)
+
+def pick_cell() -> None:
+    """Takes over the classes of the cell that was clicked."""
+    for cell in controls.clicked("confusion", "cell"):
+        true, predicted = cell.get("true"), cell.get("predicted")
+        if true in CLASS_NAMES and predicted in CLASS_NAMES:
+            controls.choose(true=true, predicted=predicted)
+
+
+def calibration(insights: Insights) -> None:
+    """How often the network is right where it is how sure."""
+    labels = cache.split("test").labels
+    bins = cache.once(partial(insights.calibration, labels), "calibration", view.model.key)
     figures.show(
-        figures.sheet(
+        figures.title(
+            "Does it know how sure to be?", f"calibration error {calibration_error(bins):.1%}"
+        )
+    )
+    st.vega_lite_chart(
+        cache.once(partial(charts.calibration, bins), "calibration chart", view.model.key),
+        height=330,
+        alt="Accuracy against confidence: "
+        + ", ".join(f"{each.confidence:.0%} sure, {each.accuracy:.0%} right" for each in bins),
+    )
+    figures.show(
+        figures.note(
+            "Test images by the probability of the predicted class, in steps of 0.1; at the "
+            "bottom their number, the line is a 95 % Wilson interval. On the dashed line "
+            "the network is right as often as it claims; below it is too sure of itself. The "
+            "calibration error is the mean distance from that line over all images."
+        )
+    )
+
+
+def labels_that_look_wrong(insights: Insights) -> None:
+    """The test images of which all models say with confidence that they are of another class."""
+    models = cache.models().values()
+    measured = {model.key: found for model in models if (found := cached_insights(model))}
+
+    def doubted() -> Sheet:
+        labels, said = cache.split("test").labels, insights.predictions
+        found = doubted_labels(list(measured.values()), labels, SURE)
+        return sheet(found, lambda image: f"{labels[image]} → {said[image]}")
+
+    open_in_explorer(
+        "doubted",
+        "Labels that look wrong",
+        # They all say the same of these images.
+        cache.once(doubted, "doubted", *measured),
+        figures.note(
+            f"Each model here ({len(measured)}) gives the same other class at least {SURE:.0%}. "
+            "Below each image the number of its label, and of what they say instead. Some "
+            "labels are wrong, others are right and the image is odd: look, and decide."
+        ),
+    )
+
+
+def cached_insights(model: Version) -> Insights | None:
+    """What is known of a model; None where that is missing or damaged, which its own page says."""
+    try:
+        return cache.insights(model)
+    except ModelError:
+        return None
+
+
+def saved_kernels(layer: str) -> npt.NDArray[np.float32]:
+    """The kernels of the first convolution at each saved epoch, (epochs, h, w, filters)."""
+    return np.stack(
+        [
+            network.layer(layer).weights["kernel"][:, :, 0, :]
+            for network in cache.checkpoints(view.model).values()
+        ]
+    )
+
+
+def film(layer: str) -> Film:
+    """The kernels of the first convolution, epoch by epoch."""
+    kernels = saved_kernels(layer)
+    # A cell of 0, which is white, between the kernels.
+    apart = np.pad(kernels, ((0, 0), (0, 1), (0, 1), (0, 0)))
+    return Film(
+        f"The {kernels.shape[3]} kernels of {layer}",
+        "Weights: blue against, red for. Row by row, filter 0 first.",
+        np.stack([images.tile(one, images.SHEET_COLUMNS) for one in apart]),
+        Scale.centred(kernels),
+        320,
+    )
+
+
+@serving.fragment
+def when_it_learned(layer: str) -> None:
+    """The first kernels, the prediction and the accuracy at each epoch that was saved."""
+    try:
+        epochs = list(cache.checkpoints(view.model))
+        probabilities = cache.epoch_probabilities(view.model, view.index)
+    except ModelError as error:
+        figures.show(figures.note(escape(str(error))))
+        return
+    epoch_player(
+        view,
+        [cache.once(partial(film, layer), "film of the kernels", view.model.key)],
+        epochs,
+        probabilities,
+        insights,
+    )
+    figures.show(
+        figures.note(
+            "The weights that were saved while it was trained, on one colour scale. <b>Look "
+            "for</b> how much of the accuracy is there after the first saved epoch, and how little "
+            "the kernels change after that. The Filter explorer shows the same for each filter and "
+            "its map, under <i>epochs</i>."
+        )
+    )
+    downloads(
+        (
+            "Kernels of all epochs (NPZ)",
+            "kernels_epochs.npz",
+            lambda: images.arrays_npz(
+                {"kernels": saved_kernels(layer), "epochs": np.array(epochs)}
+            ),
+        ),
+        (
+            "Predictions of all epochs (CSV)",
+            f"image{view.index}_epochs.csv",
+            lambda: images.table_csv(
+                ("epoch", *CLASS_NAMES),
+                [
+                    (epoch, *shares)
+                    for epoch, shares in zip(epochs, probabilities.tolist(), strict=True)
+                ],
+            ),
+        ),
+        key="download_epochs",
+    )
+
+
+def kernels_in_the_end(first: Layer) -> None:
+    """The kernels of the first convolution after the whole training."""
+    kernels = first.weights["kernel"][:, :, 0, :]
+    scale = Scale.centred(kernels)
+
+    def pictures() -> str:
+        biases = first.weights.get("bias", np.zeros(kernels.shape[2], np.float32))
+        return figures.sheet(
             kernels,
             scale,
             f"Sheet of the {kernels.shape[2]} kernels of {first.name}",
             [f"{index}: {bias:+.2f}" for index, bias in enumerate(biases.round(2) + 0.0)],
-        )
-        + figures.colour_bar(
+        ) + figures.colour_bar(
             scale,
             "Weight, no unit: blue counts against, red for, white is 0. Above each kernel its "
             "number and its bias. Red on one side and blue on the other is an edge detector.",
         )
-    )
+
+    st.subheader(f"The {kernels.shape[2]} kernels of {first.name}", anchor=False)
+    figures.show(cache.kept(pictures, "kernels", view.model.key))
     downloads(
         (
             "Kernels (PNG)",
@@ -429,6 +453,72 @@ if first is not None:
         ("Kernels (NPY)", "kernels.npy", lambda: images.numbers_npy(kernels)),
         key="download_kernels",
     )
+
+
+st.header("Model and training", anchor=False)
+part = controls.panel(["training", "mistakes", "epochs"], key="part")
+name = view.model.folder.name
+insights, problem = frame.measured(view)
+
+if part == "training":
+    figures.show(cache.kept(network_table, "network table", view.model.key))
+
+    models, histories, problems = cache.models(), {}, []
+    for each, model in models.items():
+        try:
+            histories[each] = cache.history(model)
+        except ModelError as error:
+            problems.append(str(error))
+    st.subheader("How each model was trained", anchor=False)
+    figures.show(
+        figures.note(
+            "Left to right on the same axes, so heights compare; epochs differ. Shaded is the gap "
+            "between images that the network learns from and images that it never learns from: "
+            "<b>over-fitting</b>, it knows the first by heart. Dashed: the epoch with the lowest "
+            "loss on the others. Beside <i>test</i>, the train line is Keras's mean over the "
+            "epoch, while weights still change; beside <i>validation</i>, both lines were taken "
+            "after the epoch, with dropout off, in a run with 5,000 training images held out."
+        )
+    )
+    for sentence in problems:
+        st.warning(sentence)
+    bounds = cache.once(
+        partial(axes, list(histories.values())), "axes", *(models[each].key for each in histories)
+    )
+    names = list(histories)
+    for start in range(0, len(names), CHARTS_A_ROW):
+        row = names[start : start + CHARTS_A_ROW]
+        for each, column in zip(row, st.columns(min(len(names), CHARTS_A_ROW)), strict=False):
+            with column:
+                curves_of(each, models[each], histories[each], bounds)
+
+    what_each_change_brought()
+
+    st.subheader(f"How good {name} is", anchor=False)
+    history = histories.get(name)
+    figures.show(
+        cache.kept(partial(how_good, history), "how good", view.model.key, history is None, problem)
+    )
+elif part == "mistakes":
+    st.subheader(f"Where {name} errs", anchor=False)
+    if insights is None:
+        figures.show(figures.note(problem))
+    else:
+        mistakes(insights)
+        left, right = st.columns(2, gap="medium")
+        with left:
+            calibration(insights)
+        with right:
+            labels_that_look_wrong(insights)
+else:
+    st.subheader(f"When {name} learned it", anchor=False)
+    first = next((layer for layer in view.network.layers if layer.kind == "Conv2D"), None)
+    if first is None:
+        figures.show(figures.note(f"{escape(name)} has no convolution, so no kernels to look at."))
+    else:
+        when_it_learned(first.name)
+        kernels_in_the_end(first)
+
 figures.show(
     figures.note(
         figures.link(

@@ -32,12 +32,29 @@ def test_one_computes_and_the_others_wait() -> None:
     assert max(most) == 1
 
 
+def test_others_have_their_turn_while_one_stands_aside() -> None:
+    order = []
+
+    def other() -> None:
+        with serving.turn():
+            order.append("other")
+
+    thread = threading.Thread(target=other)
+    with serving.aside(), serving.turn():  # without a turn it does nothing
+        thread.start()
+        with serving.aside():
+            thread.join(10)
+        order.append("one")
+    assert order == ["other", "one"]
+
+
 def test_a_run_that_fails_leaves_its_place() -> None:
     for _ in range(5):
         with pytest.raises(ZeroDivisionError), serving.turn():
             raise ZeroDivisionError
-    with serving.turn():
-        pass
+    with serving.turn(), pytest.raises(ZeroDivisionError), serving.aside():
+        raise ZeroDivisionError
+    assert not serving._place.locked()
 
 
 @pytest.mark.parametrize("section", ["theme", "theme.dark", "theme.light.sidebar", "server"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,10 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     As the bytes that go to the browser, for Streamlit takes seven times as long to make them of the
     same rows.
     """
-    table = pyarrow.Table.from_pylist(rows)
+    return _arrow(pyarrow.Table.from_pylist(rows))
+
+
+def _arrow(table: pyarrow.Table) -> dict[str, Any]:
     sink = pyarrow.BufferOutputStream()
     with pyarrow.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
@@ -194,9 +198,7 @@ def attempts(tried: Sequence[Attempt]) -> dict[str, Any]:
     }
 
 
-def confusion(
-    counts: npt.NDArray[np.intp], chosen: tuple[int, int], shares: bool
-) -> dict[str, Any]:
+def confusion(counts: npt.NDArray[np.intp], shares: bool) -> dict[str, Any]:
     """Vega-Lite chart of the confusion matrix (true, predicted); clicking a cell selects it.
 
     Only mistakes have a colour: on one scale with the right answers they would all look alike.
@@ -210,7 +212,6 @@ def confusion(
             "share": float(count / totals[true]),
             "text": f"{count / totals[true]:.1%}" if shares else str(count),
             "mistake": true != predicted,
-            "chosen": (true, predicted) == chosen,
         }
         for (true, predicted), count in np.ndenumerate(counts)
     ]
@@ -262,10 +263,6 @@ def confusion(
                 },
             },
             {
-                "transform": [{"filter": "datum.chosen"}],
-                "mark": {"type": "rect", "fill": None, "stroke": "#d55e00", "strokeWidth": 3},
-            },
-            {
                 "mark": {"type": "text", "fontSize": 11},
                 "encoding": {
                     "text": {"field": "text"},
@@ -282,6 +279,18 @@ def confusion(
     }
 
 
+def outlined(matrix: dict[str, Any], true: int, predicted: int) -> dict[str, Any]:
+    """The chart of the confusion matrix with a cell outlined. The chart itself stays as it is: all
+    students share it, and each has a cell of their own."""
+    cell = {"true": CLASS_NAMES[true], "predicted": CLASS_NAMES[predicted]}
+    outline = {
+        "transform": [{"filter": {"field": field, "equal": name}} for field, name in cell.items()],
+        "mark": {"type": "rect", "fill": None, "stroke": "#d55e00", "strokeWidth": 3},
+    }
+    cells, numbers = matrix["layer"]
+    return matrix | {"layer": [cells, outline, numbers]}
+
+
 def filter_effects(
     lost: FloatArray, class_lost: FloatArray, off: Sequence[int], domain: tuple[float, float]
 ) -> dict[str, Any]:
@@ -293,19 +302,33 @@ def filter_effects(
         off: the filters that are off now.
         domain: of the axis.
     """
+    chart = _effects(lost.astype(float).tobytes(), class_lost.astype(float).tobytes(), domain)
+    # In data of its own, which is all that changes with a click: the browser would draw the whole
+    # chart anew for another specification. A table without a row would have no columns either.
+    states = _table([{"filter": index, "now": "off"} for index in (-1, *off)])["datasets"]["rows"]
+    return chart | {"datasets": chart["datasets"] | {"off": states}}
+
+
+# 10 kB each. For the arrays their bytes, which a cache can look up.
+@lru_cache(16)
+def _effects(lost: bytes, class_lost: bytes, domain: tuple[float, float]) -> dict[str, Any]:
+    """The chart with all filters on."""
+    points = np.frombuffer(lost)
+    of_classes = np.frombuffer(class_lost).reshape(len(points), -1)
     values = [
         {
-            "filter": int(index),
-            "lost": round(float(lost[index]), 2),
-            "most": CLASS_NAMES[int(class_lost[index].argmax())],
-            "class_lost": round(float(class_lost[index].max()), 1),
-            "now": "off" if index in off else "on",
+            "filter": index,
+            "lost": round(float(points[index]), 2),
+            "most": CLASS_NAMES[int(of_classes[index].argmax())],
+            "class_lost": round(float(of_classes[index].max()), 1),
         }
-        for index in np.argsort(-lost, kind="stable")
+        for index in np.argsort(-points, kind="stable").tolist()
     ]
     states = {"domain": ["on", "off"], "range": ["#0072b2", "#d55e00"]}
+    is_off = {"data": {"name": "off"}, "key": "filter", "fields": ["now"]}
     return {
         **_table(values),
+        "transform": [{"lookup": "filter", "from": is_off, "default": "on"}],
         # Forgotten as the pointer leaves: the browser does not send the same choice twice.
         "params": [
             {
@@ -361,6 +384,7 @@ def calibration(bins: Sequence[Bin]) -> dict[str, Any]:
     unit = {"type": "quantitative", "scale": {"domain": [0, 1]}}
     x = unit | {"field": "confidence", "title": "mean confidence of the bin"}
     return {
+        **_table(values),
         "layer": [
             {
                 "data": {"values": [{"at": 0}, {"at": 1}]},
@@ -368,12 +392,10 @@ def calibration(bins: Sequence[Bin]) -> dict[str, Any]:
                 "encoding": {"x": unit | {"field": "at"}, "y": unit | {"field": "at"}},
             },
             {
-                "data": {"values": values},
                 "mark": {"type": "rule", "color": "#0072b2", "strokeWidth": 2},
                 "encoding": {"x": x, "y": unit | {"field": "low"}, "y2": {"field": "high"}},
             },
             {
-                "data": {"values": values},
                 "mark": {"type": "point", "filled": True, "size": 60, "color": "#0072b2"},
                 "encoding": {
                     "x": x,
@@ -386,7 +408,6 @@ def calibration(bins: Sequence[Bin]) -> dict[str, Any]:
                 },
             },
             {
-                "data": {"values": values},
                 "mark": {
                     "type": "text",
                     "dy": -3,
@@ -410,9 +431,22 @@ def kind_of(found: Separation, index: int) -> str:
     return KINDS[bool(found.separates[index]), bool(found.needed[index])][0]
 
 
+# 12 kB each.
+@lru_cache(256)
 def separation(found: Separation, names: tuple[str, str], chosen: int) -> dict[str, Any]:
     """Vega-Lite chart of a layer's filters by falling AUC for the first of two classes, and below
-    each what switching it off costs; clicking one selects it."""
+    each what switching it off costs; clicking one selects it. Whoever gets it leaves it as it is,
+    as Streamlit does."""
+    chart, filters = _separation(found, names)
+    # In the data, not in the specification, for another one the browser would draw from nothing.
+    mark = pyarrow.array([index == chosen for index in found.falling])
+    return chart | _arrow(filters.append_column("chosen", mark))
+
+
+# 30 kB each. What the whole class looks at would take each move as long as three widgets.
+@lru_cache(32)
+def _separation(found: Separation, names: tuple[str, str]) -> tuple[dict[str, Any], pyarrow.Table]:
+    """The chart without its data, and a row a filter."""
     values = [
         {
             "filter": index,
@@ -423,7 +457,6 @@ def separation(found: Separation, names: tuple[str, str], chosen: int) -> dict[s
             "drop": float(found.drop[index]),
             "cost": drop_words(found, index),
             "kind": kind_of(found, index),
-            "chosen": index == chosen,
         }
         for index in found.falling
     ]
@@ -459,8 +492,7 @@ def separation(found: Separation, names: tuple[str, str], chosen: int) -> dict[s
     legend = {"orient": "top", "title": None, "labelLimit": 300}
     kind = {"field": "kind", "type": "nominal", "legend": legend}
     colour = kind | {"scale": {"domain": kinds, "range": colours}}
-    return {
-        **_table(values),
+    chart = {
         "resolve": {"scale": {"y": "independent"}},
         "layer": [
             {
@@ -541,6 +573,7 @@ def separation(found: Separation, names: tuple[str, str], chosen: int) -> dict[s
             },
         ],
     }
+    return chart, pyarrow.Table.from_pylist(values)
 
 
 def _line(axis: dict[str, Any], at: float, dash: Sequence[int] = ()) -> dict[str, Any]:

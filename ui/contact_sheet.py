@@ -39,6 +39,7 @@ def contact_sheet(
     what: str = "image",
     scale: Scale | None = PIXELS,
     off: Collection[int] = (),
+    sheet: str = "",
 ) -> bool:
     """Shows images (n, h, w); a click or Enter on one calls `on_pick` or follows its link.
 
@@ -54,6 +55,7 @@ def contact_sheet(
         what: one of them is called.
         scale: the colours; None gives each image a scale of its own.
         off: the numbers of those to cross out.
+        sheet: the images as one picture, `COLUMNS` in a row, where that was made before.
 
     Returns:
         Whether one was picked just now: in a fragment, the time to run the rest of the page.
@@ -67,7 +69,7 @@ def contact_sheet(
 
     result = _component(
         data=as_one(
-            sheet=sheet_uri(np.moveaxis(images, 0, 2), COLUMNS, scale),
+            sheet=sheet or sheet_uri(np.moveaxis(images, 0, 2), COLUMNS, scale),
             columns=COLUMNS,
             size=images.shape[1:],
             side=side,

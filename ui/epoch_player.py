@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,11 @@ class Film:
     pictures: FloatArray
     scale: Scale
     width: int
+
+    @cached_property
+    def sheet(self) -> str:
+        """All pictures below each other in one, as the `src` of an image."""
+        return sheet_uri(np.moveaxis(self.pictures, 0, 2), 1, self.scale)
 
 
 def epoch_player(
@@ -122,7 +128,7 @@ def _film(film: Film) -> dict[str, object]:
     return {
         "title": film.title,
         "words": film.words,
-        "sheet": sheet_uri(np.moveaxis(film.pictures, 0, 2), 1, film.scale),
+        "sheet": film.sheet,
         "size": [height, width],
         "width": film.width,
         "colours": colour_stops(film.scale.palette),

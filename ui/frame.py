@@ -186,6 +186,10 @@ def _check_fit(model: ModelFolder, network: Network) -> None:
 
 
 def _prediction(view: View) -> str:
+    return cache.kept(lambda: _prediction_figure(view), "prediction", view.model.key, view.index)
+
+
+def _prediction_figure(view: View) -> str:
     right = view.prediction == view.label
     verdict = "✓ right" if right else f"✗ wrong, it is {CLASS_NAMES[view.label]}"
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
 
 import numpy as np
@@ -35,6 +36,7 @@ def _size(found: Separation, index: int) -> str:
     return f"{100 * lost / found.images:.2f} points, {lost} of {found.images:,} images"
 
 
+@lru_cache(64)
 def verdict(found: Separation, names: Names) -> str:
     """The best separator and the filter that is needed most, and whether they agree; HTML."""
     best, costliest = found.strongest[0], int(np.argmax(found.lost))

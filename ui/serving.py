@@ -13,6 +13,7 @@ from typing import Any, ParamSpec
 
 import streamlit as st
 from streamlit import config
+from streamlit.components.v2.bidi_component import main as bidi_component
 
 from core import memory
 
@@ -41,6 +42,19 @@ def turn() -> Iterator[None]:
                 memory.give_back()
     finally:
         _has_place.reset(token)
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """Inside a turn: lets others have theirs meanwhile, for long arithmetic without Python."""
+    if not _has_place.get():
+        yield
+        return
+    _place.release()
+    try:
+        yield
+    finally:
+        _place.acquire()
 
 
 def fragment(
@@ -88,6 +102,30 @@ def _read_theme_once() -> None:
     config.get_options_for_section = options_for_section
 
 
+class _Events(dict[Any, object]):
+    """What a component has sent, by the event's name; None for an event that did not happen."""
+
+    def __getattr__(self, name: str) -> object:
+        return self.get(name)
+
+
+def _look_at_components_quickly() -> None:
+    """Streamlit 1.67 makes a new class whenever it looks at what a component has sent, and it looks
+    at every component for each number input and select box: a twelfth of an image move."""
+
+    def presenter(aggregator_id: str, *_: object) -> Callable[[object, Any], object]:
+        def present(base: object, state: Any) -> object:
+            if not isinstance(base, dict):
+                return base
+            sent = state._new_widget_state.get(aggregator_id)
+            events = [each for each in sent if isinstance(each, dict)] if sent else []
+            return _Events({each.get("event"): each.get("value") for each in events} | base)
+
+        return present
+
+    bidi_component.make_bidi_component_presenter = presenter  # type: ignore[assignment,attr-defined]
+
+
 def _overlook_what_stays() -> None:
     """Takes what the imports left out of Python's search for cyclic garbage.
 
@@ -100,4 +138,5 @@ def _overlook_what_stays() -> None:
 
 # A module is imported once, whoever comes first; when the first page shows, the server listens.
 _read_theme_once()
+_look_at_components_quickly()
 _overlook_what_stays()

@@ -36,6 +36,30 @@ def test_filters_are_switched_by_hand(server: Server, visit: Visit) -> None:
     assert off.count() == 1
 
 
+def test_a_bar_switches_its_filter(server: Server, visit: Visit) -> None:
+    page = visit(f"{server.url}/ablation?model=tutorial&off=conv_layer_3:5")
+    insights = model_folder.ModelFolder(model_folder.MODELS_DIR / "tutorial").insights()
+    assert insights is not None
+    without = insights.filters["conv_layer_1"].ablation_accuracy
+    dearest = np.argsort(without, kind="stable")[:2].tolist()
+    chart = page.locator(".st-key-effects_conv_layer_1")
+    bars = chart.locator(".mark-rect.role-mark path")
+    expect(bars).to_have_count(64)
+    blue, vermilion = "#0072b2", "#d55e00"
+    expect(bars.nth(0)).to_have_attribute("fill", blue)
+    # So that it shows whether the chart is drawn anew.
+    bars.nth(63).evaluate("bar => bar.dataset.seen = 'before'")
+    for position in (0, 1):
+        bars.nth(position).click()
+        expect(bars.nth(position)).to_have_attribute("fill", vermilion)
+    words = "%2C".join(map(str, sorted(dearest)))
+    assert_parameters(page, off=f"conv_layer_1%3A{words}%3Bconv_layer_3%3A5")
+    bars.nth(0).click()
+    expect(bars.nth(0)).to_have_attribute("fill", blue)
+    assert_parameters(page, off=f"conv_layer_1%3A{dearest[1]}%3Bconv_layer_3%3A5")
+    assert bars.nth(63).evaluate("bar => bar.dataset.seen") == "before"
+
+
 def test_a_set_from_the_menu(server: Server, visit: Visit) -> None:
     page = visit(f"{server.url}/ablation?model=tutorial")
     insights = model_folder.ModelFolder(model_folder.MODELS_DIR / "tutorial").insights()

@@ -11,6 +11,10 @@ from tests.browser.conftest import Visit
 
 ADDRESSES = [
     *PAGES,
+    "model_training?part=mistakes",
+    "model_training?part=epochs",
+    "class_comparison?compare=all+filters&layer=conv_layer_3&filter=7",
+    "class_comparison?compare=ten+classes",
     "filter_explorer?layer=conv_layer_3&filter=7&row=3&col=4",
     "filter_explorer?panel=epochs",
     "filter_explorer?layer=pool_layer_2",

@@ -10,7 +10,10 @@ from benchmarks.server import Server
 from tests.browser import app
 from tests.browser.conftest import Visit
 
-ADDRESS = "/class_comparison?model=tutorial&class_a=0&class_b=6&layer=conv_layer_3&filter=7"
+ADDRESS = (
+    "/class_comparison?compare=all+filters&model=tutorial&class_a=0&class_b=6&layer=conv_layer_3"
+    "&filter=7"
+)
 
 
 def click(page: Page, index: int) -> None:
@@ -19,7 +22,7 @@ def click(page: Page, index: int) -> None:
 
 
 def assert_shown(page: Page, index: int) -> None:
-    app.assert_comparison(page, index)
+    expect(app.slider(page, "Filter")).to_have_value(str(index))
     app.assert_parameters(page, filter=index)
     title = app.main(page).get_by_text(re.compile(f"^Filter {index} of conv_layer_3 "))
     expect(title).to_be_visible()
@@ -31,6 +34,7 @@ def test_a_click_chooses_the_filter(server: Server, visit: Visit) -> None:
     click(page, 18)
     assert_shown(page, 18)
     # The same filter once more, after the slider chose another one.
+    page.get_by_role("heading", name="Class comparison").hover()
     app.slider(page, "Filter").press("ArrowRight")
     assert_shown(page, 19)
     click(page, 18)

@@ -84,7 +84,7 @@ def test_the_ways_to_another_image(server: Server, visit: Visit) -> None:
 
 
 def test_from_a_mistake_to_the_explorer(server: Server, visit: Visit) -> None:
-    page = visit(f"{server.url}/model_training?model=tutorial&cells=shares")
+    page = visit(f"{server.url}/model_training?model=tutorial&part=mistakes&cells=shares")
     cell = page.locator('path[aria-label^="predicted class: Sneaker; true class: Ankle boot"]')
     # At its middle, where its number stands.
     cell.first.scroll_into_view_if_needed()

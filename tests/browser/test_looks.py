@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -64,6 +65,34 @@ CONTRASTS = """() => {
 }"""
 
 
+# Of the page on the model and its training, and how the first heading of each begins.
+FURTHER_PARTS = {"mistakes": "Where", "epochs": "When"}
+
+# Of the class comparison, and how the title of each begins.
+FURTHER_COMPARED = {"all filters": "What tells", "ten classes": "Ten classes"}
+
+
+def every_view(page: Page) -> Iterator[str]:
+    """Goes from page to page, and through the parts of one that shows them one at a time."""
+    for name in app.PAGES.values():
+        app.go_to(page, name)
+        yield name
+        if name == "Model and training":
+            for part, begin in FURTHER_PARTS.items():
+                page.get_by_role("radio", name=part, exact=True).click()
+                heading = page.get_by_role("heading", name=re.compile(f"^{begin} "))
+                expect(heading).to_be_visible()
+                app.wait_until_complete(page)
+                yield f"{name}, {part}"
+        if name == "Class comparison":
+            for part, begin in FURTHER_COMPARED.items():
+                page.get_by_role("radio", name=part, exact=True).click()
+                title = app.main(page).get_by_text(re.compile(f"^{begin} "))
+                expect(title.first).to_be_visible()
+                app.wait_until_complete(page)
+                yield f"{name}, {part}"
+
+
 def unreadable(page: Page) -> dict[str, tuple[float, str]]:
     """Per kind of text with too little contrast: the lowest contrast, and the text that has it."""
     worst: dict[str, tuple[float, str]] = {}
@@ -88,8 +117,7 @@ def test_pages_are_readable_and_fit(
     assert min(channels) > 200 if scheme == "light" else max(channels) < 55
 
     problems: list[tuple[object, ...]] = []
-    for name in app.PAGES.values():
-        app.go_to(page, name)
+    for name in every_view(page):
         problems += [(name, what, *found) for what, found in unreadable(page).items()]
         for box in (page.locator(":root"), app.main(page)):
             too_wide = box.evaluate("box => box.scrollWidth - box.clientWidth")
@@ -100,8 +128,7 @@ def test_pages_are_readable_and_fit(
 
 def test_pictures_are_described(server: Server, visit: Visit) -> None:
     page = visit(server.url)
-    for name in app.PAGES.values():
-        app.go_to(page, name)
+    for name in every_view(page):
         # Locators look into the components' shadow roots too.
         pictures = page.locator("img")
         alternatives = pictures.evaluate_all("images => images.map(image => image.alt.trim())")

@@ -16,6 +16,7 @@ from core.ablation import (
     logits,
     main,
     parse,
+    predict,
     spell,
     switched_off,
 )
@@ -91,6 +92,15 @@ NETWORKS = {
         lambda shape: conv("second", shape, 4, padding="same", activation="tanh"),
         lambda shape: Activation("sigmoid", shape, "sigmoid"),
         lambda shape: GlobalAveragePooling2D("mean", shape),
+        dense("last", CLASSES, "softmax"),
+    ),
+    "a maximum behind what sums up": chain(
+        lambda shape: conv("first", shape, 4),
+        lambda shape: conv("second", shape, 5, padding="same", activation="tanh"),
+        lambda shape: pool(MaxPooling2D, "pool", shape),
+        lambda shape: conv("third", shape, 3, activation="softmax"),
+        lambda shape: pool(MaxPooling2D, "pool again", shape),
+        lambda shape: Flatten("flat", shape),
         dense("last", CLASSES, "softmax"),
     ),
     "no weights behind it": chain(
@@ -211,6 +221,11 @@ def test_any_set_off_is_a_forward_pass_without_it(name, to_mean, monkeypatch):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
         changed = switched_off(network, off, means if to_mean else None)
         np.testing.assert_allclose(logits(changed.layers, images), expected, rtol=1e-4, atol=1e-5)
+        for index in (0, 69):
+            one = {layer: values[index] for layer, values in outputs.items()}
+            shares = predict(network, one, off, means if to_mean else None)
+            exponentials = np.exp(expected[index] - expected[index].max())
+            np.testing.assert_allclose(shares, exponentials / exponentials.sum(), atol=1e-5)
         answers = sample.answers(off, means if to_mean else None)
         right = [int(np.argmax(one)) == label for one, label in zip(expected, labels, strict=True)]
         assert answers.counts == (7,) * CLASSES

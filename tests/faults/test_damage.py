@@ -20,16 +20,21 @@ from core import attempts, cache, dataset, model_folder
 from tests.pages.conftest import PAGES, Open, assert_sound, text
 
 TUTORIAL = model_folder.MODELS_DIR / "tutorial"
-# The pages that need a file, and of a page that shows one panel at a time, which.
+# The pages that need a file, and of a page that shows one panel or part at a time, which.
 NEEDED_BY = {
-    "history.csv": {"model_training", "filter_explorer epochs"},
-    "checkpoints.npz": {"model_training", "filter_explorer epochs"},
+    "history.csv": {"model_training", "model_training epochs", "filter_explorer epochs"},
+    "checkpoints.npz": {"model_training epochs", "filter_explorer epochs"},
     "insights.npz": {
-        *("model_training", "class_comparison", "ablation", "embedding"),
-        "filter_explorer top images",
+        *("model_training", "model_training mistakes", "filter_explorer top images"),
+        *("class_comparison", "class_comparison all filters", "ablation", "embedding"),
     },
 }
-VIEWS = (*PAGES, "filter_explorer top images", "filter_explorer epochs")
+VIEWS = (
+    *PAGES,
+    *("filter_explorer top images", "filter_explorer epochs"),
+    *("model_training mistakes", "model_training epochs"),
+    *("class_comparison all filters", "class_comparison ten classes"),
+)
 
 
 def truncate(path: Path) -> None:
@@ -80,7 +85,8 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def open_view(open_page: Open, view: str, **parameters: object) -> AppTest:
     page, _, panel = view.partition(" ")
-    return open_page(page, **{"panel": panel} if panel else {}, **parameters)
+    key = {"model_training": "part", "class_comparison": "compare"}.get(page, "panel")
+    return open_page(page, **{key: panel} if panel else {}, **parameters)
 
 
 def everything_said(app: AppTest) -> str:

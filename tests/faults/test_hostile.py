@@ -21,16 +21,16 @@ from core import ablation, cache, jobs
 from core.cache import Version
 from core.dataset import CLASS_NAMES
 from core.network import Network
-from tests.pages.conftest import PAGES, Open, assert_sound, html, text
+from tests.pages.conftest import COMPARED, PAGES, PARTS, Open, assert_sound, html, text
 
 MARK = "<b id=hostile>"
 # What each page shows, whatever else is in view.
 CONTENT = {
     "home": "What the network sees",
     "dataset_gallery": "The average image of each class",
-    "model_training": "How each model was trained",
+    "model_training": "As in the tutorial: the model that its recipe trains",
     "filter_explorer": "As in the tutorial, the bag",
-    "class_comparison": "All of the first 40 test images",
+    "class_comparison": "As in the tutorial: classes 0 and 9",
     "ablation": "with all filters on",
     "embedding": "Nearest to test image",
 }
@@ -81,10 +81,12 @@ PARAMETERS: dict[str, st.SearchStrategy[str]] = {
     "filter": number(0, 63),
     "scale": nearly("per map", "map", "shared"),
     "panel": nearly("numbers", "top images", "epochs"),
+    "part": nearly(*PARTS),
     "row": number(0, 25),
     "col": number(0, 25),
     "class_a": CLASS,
     "class_b": CLASS,
+    "compare": nearly(*COMPARED),
     "examples": number(2, 5),
     "images_a": PICKED,
     "images_b": PICKED,
@@ -240,10 +242,12 @@ VALID: dict[str, Valid] = {
     "filter": lambda value, _: _is_whole(value, 0, 1599),
     "scale": lambda value, _: value in ("map", "shared", None),
     "panel": lambda value, _: value in ("numbers", "top images", "epochs", None),
+    "part": lambda value, _: value in (*PARTS, None),
     "row": lambda value, _: value is None or _is_whole(value, 0, 25),
     "col": lambda value, _: value is None or _is_whole(value, 0, 25),
     "class_a": lambda value, _: _is_whole(value, 0, 9),
     "class_b": lambda value, _: _is_whole(value, 0, 9),
+    "compare": lambda value, _: value in (*COMPARED, None),
     "examples": lambda value, _: _is_whole(value, 2, 5),
     "images_a": lambda value, _: type(value) is str,
     "images_b": lambda value, _: type(value) is str,

@@ -179,7 +179,7 @@ WRONG: list[tuple[str, str, str, object]] = [
         for value in (True, 3.0, "3", [3], {"image": 3}, 10**30)
     ),
     *(
-        ("model_training", "confusion", "string_value", said)
+        ("model_training?part=mistakes", "confusion", "string_value", said)
         for said in (
             *("", "{", "5", NESTED, '{"selection": null}', '{"selection": {"cell": 5}}'),
             *('{"selection": {"cell": [5]}}', '{"selection": {"cell": [{"true": []}]}}'),

@@ -22,6 +22,18 @@ PAGES = (
     "embedding",
 )
 
+# Of the page on the model and its training, which shows one at a time.
+PARTS = ("training", "mistakes", "epochs")
+
+# Of the class comparison, which does so, too.
+COMPARED = ("one filter", "all filters", "ten classes")
+# Each page, and each part of these two, with what an address asks for it with.
+VIEWS: list[tuple[str, dict[str, str]]] = [
+    *((page, {}) for page in PAGES if page not in ("model_training", "class_comparison")),
+    *(("model_training", {"part": part}) for part in PARTS),
+    *(("class_comparison", {"compare": part}) for part in COMPARED),
+]
+
 Open = Callable[..., AppTest]
 
 

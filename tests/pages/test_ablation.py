@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -94,6 +95,36 @@ def test_the_maps_are_crossed_out(open_page: Open) -> None:
     for layer, off in OFF.items():
         assert sheet(app, layer)["off"] == list(off)
         assert len(sheet(app, layer)["names"]) == 64
+
+
+def rows(app: AppTest, layer: str, name: str) -> list[dict[str, Any]]:
+    """Data of the chart of what each filter of a layer costs."""
+    for element in app.get("vega_lite_chart"):
+        if f"effects_{layer}" in element.proto.id:
+            (data,) = (each.data.data for each in element.proto.datasets if each.name == name)
+            found: list[dict[str, Any]] = pyarrow.ipc.open_stream(data).read_all().to_pylist()
+            return found
+    raise AssertionError(f"no chart of {layer}")
+
+
+def test_what_each_filter_costs_alone(open_page: Open) -> None:
+    app = open_page("ablation", model="tutorial", off=OFF_TEXT)
+    model = cache.models()["tutorial"]
+    insights, labels = cache.insights(model), cache.split("test").labels
+    assert insights is not None
+    for layer, off in OFF.items():
+        without = insights.filters[layer]
+        lost = 100 * (insights.accuracy(labels) - without.ablation_accuracy.astype(float))
+        of_classes = insights.class_accuracy(labels) - without.ablation_class_accuracy
+        bars = rows(app, layer, "rows")
+        assert [bar["filter"] for bar in bars] == np.argsort(-lost, kind="stable").tolist()
+        for bar in bars:
+            worst = of_classes[bar["filter"]].max()
+            assert bar["lost"] == pytest.approx(lost[bar["filter"]], abs=0.006)
+            assert bar["class_lost"] == pytest.approx(100 * worst, abs=0.06)
+            assert of_classes[bar["filter"], CLASS_NAMES.index(bar["most"])] == worst
+        marked = {row["filter"] for row in rows(app, layer, "off") if row["now"] == "off"}
+        assert marked & {bar["filter"] for bar in bars} == set(off)
 
 
 def test_a_count_over_all_images(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from core import ablation, cache
 from core.dataset import CLASS_NAMES
-from tests.pages.conftest import PAGES, Open, assert_sound, html, text
+from tests.pages.conftest import COMPARED, PAGES, VIEWS, Open, assert_sound, html, text
 
 LAYERS = ("conv_layer_1", "pool_layer_2", "conv_layer_3", "pool_layer_4")
 RANDOM_ADDRESSES = 200  # for each page
@@ -71,10 +71,12 @@ PARAMETERS = (
     "filter",
     "scale",
     "panel",
+    "part",
     "row",
     "col",
     "class_a",
     "class_b",
+    "compare",
     "examples",
     "images_a",
     "images_b",
@@ -112,10 +114,12 @@ def random_address(rng: random.Random) -> dict[str, Any]:
         "filter": rng.randrange(64),
         "scale": rng.choice(("map", "shared")),
         "panel": rng.choice(("numbers", "top images", "epochs")),
+        "part": rng.choice(("training", "mistakes", "epochs")),
         "row": rng.randrange(26),
         "col": rng.randrange(26),
         "class_a": rng.randrange(10),
         "class_b": rng.randrange(10),
+        "compare": rng.choice(COMPARED),
         "examples": rng.randint(2, 5),
         "class": rng.choice(("all", *CLASS_NAMES)),
         "page": rng.randint(1, 13),
@@ -151,7 +155,8 @@ def test_random_addresses_show_the_view_they_ask_for(open_page: Open, page: str)
             elif layer.startswith("conv"):
                 assert f"What excites filter {chosen} of {layer}" in text(app)
             assert f"test image {index}, {CLASS_NAMES[test.labels[index]]}" in text(app)
-        if page == "class_comparison":
+        part = address.get("compare", "one filter") if page == "class_comparison" else ""
+        if part == "one filter":
             pair = address.get("class_a", 0), address.get("class_b", 9)
             rows = [
                 f"{number} {CLASS_NAMES[label]}: input"
@@ -160,6 +165,14 @@ def test_random_addresses_show_the_view_they_ask_for(open_page: Open, page: str)
             ]
             assert all(row in html(app) for row in rows)
             assert f"Filter {address.get('filter', 0)} " in text(app)
+        if part == "all filters":
+            layer = address.get("layer", LAYERS[0])
+            pair = address.get("class_a", 0), address.get("class_b", 9)
+            chart = layer.startswith("conv") and pair[0] != pair[1]
+            assert f"What tells {CLASS_NAMES[pair[0]]} and {CLASS_NAMES[pair[1]]} " in text(app)
+            assert (f"Filter {address.get('filter', 0)} of {layer}" in text(app)) is chart
+        if part == "ten classes":
+            assert "All of the first 40 test images" in text(app)
         if page == "ablation":
             network = cache.network(cache.models()["tuned"])
             off, wrong = ablation.parse(address.get("off", ""), network)
@@ -167,19 +180,28 @@ def test_random_addresses_show_the_view_they_ask_for(open_page: Open, page: str)
             for layer in ("conv_layer_1", "conv_layer_3"):
                 assert f"{layer} {len(off.get(layer, ()))} of 64 filters off" in text(app)
         if page == "model_training":
+            part = address.get("part", "training")
+            last = {
+                "training": "How good tuned is",
+                "mistakes": "Where tuned errs",
+                "epochs": "The 64 kernels of conv_layer_1",
+            }
+            assert app.subheader[-1].value == last[part]
             true, predicted = address.get("true", "Shirt"), address.get("predicted", "T-shirt/top")
             verb = "recognized as" if true == predicted else "taken for"
-            assert f"{true} {verb} {predicted}" in text(app)
+            assert (f"{true} {verb} {predicted}" in text(app)) is (part == "mistakes")
         if page == "dataset_gallery":
             (page_input,) = [box for box in app.number_input if box.key == "page"]
             assert page_input.value == address.get("page", 1)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_hostile_addresses_show_a_sound_page(open_page: Open, page: str) -> None:
+@pytest.mark.parametrize(("page", "part"), VIEWS)
+def test_hostile_addresses_show_a_sound_page(
+    open_page: Open, page: str, part: dict[str, str]
+) -> None:
     assert len(HOSTILE) == 50
     for value in HOSTILE:
-        app = open_page(page, **dict.fromkeys(PARAMETERS, value))
+        app = open_page(page, **dict.fromkeys(PARAMETERS, value) | part)
         assert_sound(app)
         assert "<script>" not in html(app)
         assert "onerror" not in html(app)

@@ -13,7 +13,7 @@ import pytest
 
 from core import attempts, cache, dataset, model_folder
 from core.dataset import CLASS_NAMES, DatasetError
-from tests.pages.conftest import PAGES, Open, assert_sound, html, text
+from tests.pages.conftest import COMPARED, PAGES, PARTS, VIEWS, Open, assert_sound, html, text
 
 TUTORIAL = model_folder.MODELS_DIR / "tutorial"
 
@@ -106,9 +106,12 @@ def test_a_wrong_pick_is_named_and_the_first_images_stay(open_page: Open, picked
     assert "19 T-shirt/top: input" in html(app)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_tutorial_links_open_what_they_promise(open_page: Open, page: str) -> None:
-    links = re.findall(r'<a href="([^"]*)"[^>]*>((?:As in|filter)[^<]*)</a>', html(open_page(page)))
+@pytest.mark.parametrize(("page", "part"), VIEWS)
+def test_tutorial_links_open_what_they_promise(
+    open_page: Open, page: str, part: dict[str, str]
+) -> None:
+    shown = html(open_page(page, **part))
+    links = re.findall(r'<a href="([^"]*)"[^>]*>((?:As in|filter)[^<]*)</a>', shown)
     assert links
     for address, words in links:
         parts = urlsplit(unescape(address))
@@ -218,22 +221,34 @@ def test_a_damaged_model_is_named_and_the_others_open(
 @pytest.mark.parametrize("page", PAGES)
 def test_a_model_with_only_its_network_opens(open_page: Open, page: str, models: Path) -> None:
     put_model(models / "bare", "model.keras")
-    app = open_page(page, panel="top images")
-    assert_sound(app)
-    if page in ("model_training", "class_comparison", "filter_explorer"):
-        assert "python -m core.insights" in text(app)
+    for part, compare in zip(PARTS, COMPARED, strict=True):
+        app = open_page(page, panel="top images", part=part, compare=compare)
+        assert_sound(app)
+        if page == "filter_explorer":
+            assert "python -m core.insights" in text(app)
+        if page == "class_comparison":
+            assert ("python -m core.insights" in text(app)) is (compare != "ten classes")
+        if page == "model_training":
+            assert ("python -m core.insights" in text(app)) is (part != "epochs")
+            assert ("checkpoints.npz is missing" in text(app)) is (part == "epochs")
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_damaged_insights_leave_the_rest(open_page: Open, page: str, models: Path) -> None:
     put_model(models / "half", "model.keras", "history.csv", "insights.npz", "checkpoints.npz")
     (models / "half" / "insights.npz").write_bytes(b"damaged")
-    for panel in ("top images", "epochs"):
-        app = open_page(page, panel=panel, off="conv_layer_3:5", off_gives="its mean")
+    parts = zip(("numbers", "top images", "epochs"), PARTS, COMPARED, strict=True)
+    for panel, part, compare in parts:
+        chosen = {"panel": panel, "part": part, "compare": compare}
+        app = open_page(page, **chosen, off="conv_layer_3:5", off_gives="its mean")
         assert_sound(app)
         assert "Label: 8 Bag" in text(app)
-        if page in ("model_training", "class_comparison", "ablation", "embedding"):
+        if page in ("ablation", "embedding"):
             assert "insights.npz is damaged" in text(app)
+        if page == "class_comparison":
+            assert ("insights.npz is damaged" in text(app)) is (compare != "ten classes")
+        if page == "model_training":
+            assert ("insights.npz is damaged" in text(app)) is (part != "epochs")
 
 
 @pytest.mark.parametrize("name", ["history.csv", "insights.npz"])
@@ -243,7 +258,8 @@ def test_a_damaged_record_is_named(open_page: Open, models: Path, name: str) -> 
     app = open_page("model_training")
     assert not app.exception
     assert name in text(app) + "".join(warning.value for warning in app.warning)
-    assert "The 64 kernels" in app.subheader[-1].value
+    assert app.subheader[-1].value == "How good half is"
+    assert "The 64 kernels" in open_page("model_training", part="epochs").subheader[-1].value
 
 
 VALIDATED = """\
@@ -289,7 +305,9 @@ def sheet_data(app: Any, key: str) -> dict[str, Any]:
 
 
 def test_the_images_of_a_mistake(open_page: Open) -> None:
-    app = open_page("model_training", model="tutorial", true="Pullover", predicted="Coat")
+    app = open_page(
+        "model_training", model="tutorial", part="mistakes", true="Pullover", predicted="Coat"
+    )
     assert_sound(app)
     model, test = cache.models()["tutorial"], cache.split("test")
     pullovers = cache.class_indices("test", 2)
@@ -310,16 +328,35 @@ def test_the_images_of_a_mistake(open_page: Open) -> None:
     cells = pyarrow.ipc.open_stream(data).read_pandas().set_index(["true", "predicted"])
     assert cells.loc[("Pullover", "Coat"), "count"] == len(taken)
     assert cells["count"].sum() == 10_000
+    outline = json.loads(chart.spec)["layer"][1]
+    assert [each["filter"]["equal"] for each in outline["transform"]] == ["Pullover", "Coat"]
+
+
+def test_visitors_look_at_the_same_charts(open_page: Open) -> None:
+    """A chart's specification is made once, and neither Streamlit nor a visitor changes it."""
+
+    def specifications(**address: object) -> list[str]:
+        app = open_page("model_training", model="tutorial", **address)
+        assert_sound(app)
+        return [chart.proto.spec for chart in app.get("vega_lite_chart")]
+
+    for part, count in (("training", 5), ("mistakes", 2)):
+        first = specifications(part=part)
+        specifications(part=part, true="Coat", predicted="Coat")
+        assert len(first) == count
+        assert specifications(part=part) == first
 
 
 def test_a_mistake_that_was_never_made(open_page: Open) -> None:
-    app = open_page("model_training", model="tutorial", true="Sneaker", predicted="Trouser")
+    app = open_page(
+        "model_training", model="tutorial", part="mistakes", true="Sneaker", predicted="Trouser"
+    )
     assert_sound(app)
     assert "Sneaker taken for Trouser 0 of 0 images There is no such test image." in text(app)
 
 
 def test_doubted_labels_are_what_all_models_agree_on(open_page: Open) -> None:
-    shown = sheet_data(open_page("model_training"), "doubted")
+    shown = sheet_data(open_page("model_training", part="mistakes"), "doubted")
     labels = cache.split("test").labels
     for image in shown["numbers"]:
         said = set()
@@ -356,7 +393,7 @@ def test_a_damaged_list_of_attempts_is_named(
     app = open_page("model_training")
     assert not app.exception
     assert any("attempts.csv is missing or damaged" in warning.value for warning in app.warning)
-    assert "The 64 kernels" in app.subheader[-1].value
+    assert "How good" in app.subheader[-1].value
 
 
 def test_classes_are_named_as_in_the_tutorial() -> None:

@@ -27,6 +27,11 @@ def measured(model: str) -> Insights:
     return found
 
 
+def compare(open_page: Open, part: str = "all filters", **parameters: object) -> AppTest:
+    """Opens a part of the page."""
+    return open_page("class_comparison", compare=part, **parameters)
+
+
 def chart(app: AppTest) -> Any:
     """The message of the chart of evidence and effect."""
     (proto,) = [
@@ -54,9 +59,7 @@ def click(app: AppTest, selection: object) -> AppTest:
 def test_the_chart_shows_what_was_measured(
     open_page: Open, model: str, layer: str, first: int, second: int
 ) -> None:
-    app = open_page(
-        "class_comparison", model=model, layer=layer, class_a=first, class_b=second, filter=7
-    )
+    app = compare(open_page, model=model, layer=layer, class_a=first, class_b=second, filter=7)
     assert_sound(app)
     insights = measured(model)
     found = insights.filters[layer]
@@ -85,9 +88,7 @@ def test_the_chart_shows_what_was_measured(
 
 
 def test_the_words_for_a_pair(open_page: Open) -> None:
-    app = open_page(
-        "class_comparison", model="tuned", layer="conv_layer_1", class_a=0, class_b=6, filter=3
-    )
+    app = compare(open_page, model="tuned", layer="conv_layer_1", class_b=6, filter=3)
     assert_sound(app)
     rows = shown(app).set_index("filter")
     best = (rows["auc"] - 0.5).abs().idxmax()
@@ -101,7 +102,7 @@ def test_the_words_for_a_pair(open_page: Open) -> None:
 
 
 def test_a_pair_for_which_no_filter_is_needed(open_page: Open) -> None:
-    app = open_page("class_comparison", model="tutorial", layer="conv_layer_1")
+    app = compare(open_page, model="tutorial", layer="conv_layer_1")
     assert_sound(app)
     assert shown(app)["drop"].max() < 0.3
     assert "No filter is needed by itself" in text(app)
@@ -109,7 +110,7 @@ def test_a_pair_for_which_no_filter_is_needed(open_page: Open) -> None:
 
 
 def test_a_class_and_itself(open_page: Open) -> None:
-    app = open_page("class_comparison", class_a=4, class_b=4)
+    app = compare(open_page, class_a=4, class_b=4)
     assert_sound(app)
     assert "Choose two different classes" in text(app)
     assert not app.get("vega_lite_chart")
@@ -117,7 +118,7 @@ def test_a_class_and_itself(open_page: Open) -> None:
 
 def test_a_layer_that_is_no_convolution(open_page: Open) -> None:
     for layer in ("pool_layer_4", "dense_layer_6"):
-        app = open_page("class_comparison", layer=layer)
+        app = compare(open_page, layer=layer)
         assert_sound(app)
         assert "Only a convolution has filters of its own" in text(app)
         assert not app.get("vega_lite_chart")
@@ -125,21 +126,26 @@ def test_a_layer_that_is_no_convolution(open_page: Open) -> None:
 
 def test_nothing_was_measured(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "insights", lambda _: None)
-    app = open_page("class_comparison")
-    assert_sound(app)
-    # For the upper figure's bars, and for the chart.
-    assert text(app).count("python -m core.insights") == 2
-    assert not app.get("vega_lite_chart")
+    for part in ("one filter", "all filters"):  # the one's bars, the other's chart
+        app = compare(open_page, part)
+        assert_sound(app)
+        assert text(app).count("python -m core.insights") == 1
+        assert not app.get("vega_lite_chart")
 
 
 def test_a_click_chooses_the_filter(open_page: Open) -> None:
-    app = open_page("class_comparison", layer="conv_layer_3", filter=7)
+    app = compare(open_page, layer="conv_layer_3", filter=7)
+    before = chart(app)
     click(app, {"picked": [{"filter": 40}]})
     assert_sound(app)
     assert app.session_state["filter"] == 40
-    assert "Filter 40 activation" in text(app)
     assert "Filter 40 of conv_layer_3" in text(app)
-    assert shown(app).set_index("filter")["chosen"][40]
+    rows = shown(app)
+    assert rows["filter"][rows["chosen"]].tolist() == [40]
+    # Else the browser would draw the chart anew.
+    assert (chart(app).id, chart(app).spec) == (before.id, before.spec)
+    app.segmented_control(key="compare").set_value("one filter").run()
+    assert "Filter 40 activation" in text(app)
 
 
 @pytest.mark.parametrize(
@@ -161,13 +167,13 @@ def test_a_click_chooses_the_filter(open_page: Open) -> None:
 def test_any_other_message_of_the_browser_changes_nothing(
     open_page: Open, selection: object
 ) -> None:
-    app = click(open_page("class_comparison", layer="conv_layer_3", filter=7), selection)
+    app = click(compare(open_page, layer="conv_layer_3", filter=7), selection)
     assert_sound(app)
     assert app.session_state["filter"] == 7
 
 
 def test_the_average_maps(open_page: Open) -> None:
-    app = open_page("class_comparison", model="tutorial", layer="conv_layer_3", class_b=6)
+    app = compare(open_page, model="tutorial", layer="conv_layer_3", class_b=6)
     rows = shown(app)
     best = rows["filter"][np.argsort(-np.abs(rows["auc"] - 0.5), kind="stable")[:4]].tolist()
     columns = re.findall(r"filter (\d+)<br>", html(app))
@@ -178,6 +184,38 @@ def test_the_average_maps(open_page: Open) -> None:
         assert f"Difference of filter {index}&#x27;s mean maps" in html(app)
 
 
+def test_visitors_look_at_the_same_chart(open_page: Open) -> None:
+    """It is made once, and neither Streamlit nor a visitor changes it."""
+    first = chart(compare(open_page, layer="conv_layer_3", filter=7))
+    other = chart(compare(open_page, layer="conv_layer_3", filter=8))
+    again = chart(compare(open_page, layer="conv_layer_3", filter=7))
+    assert first.spec == other.spec
+    assert first == again
+    assert first.datasets != other.datasets
+
+
+def test_a_control_is_where_it_is_used_and_keeps_its_value(open_page: Open) -> None:
+    asked = {"class_a": 2, "class_b": 6, "examples": 3, "images_b": "7, 26", "filter": 5}
+    app = compare(open_page, "one filter", layer="conv_layer_3", **asked)
+    first = text(app)
+    controls = {
+        "one filter": {"class_a", "class_b", "images_a", "images_b", "examples", "filter"},
+        "all filters": {"class_a", "class_b", "layer", "filter"},
+        "ten classes": set(),
+    }
+    kinds = ("selectbox", "slider", "button_group", "text_input")
+    for part in ("ten classes", "all filters", "ten classes", "one filter"):
+        app.segmented_control(key="compare").set_value(part).run()
+        assert_sound(app)
+        there = {widget.key for kind in kinds for widget in app.get(kind)}
+        assert there - {"model", "compare"} == controls[part]
+        if part == "all filters":
+            assert "Filter 5 of conv_layer_3" in text(app)
+    assert text(app) == first
+    for key, value in asked.items():
+        assert app.session_state[key] == value
+
+
 @pytest.mark.parametrize("count", [1, 3, 10, 128])
 @pytest.mark.parametrize("spread", [0.0, 0.5])
 def test_layers_of_other_sizes(count: int, spread: float) -> None:
@@ -186,7 +224,7 @@ def test_layers_of_other_sizes(count: int, spread: float) -> None:
     auc = 0.5 + spread * rng.uniform(-1, 1, count)
     lost = np.rint(40 * spread * rng.uniform(-1, 1, count)).astype(np.intp)
     found = Separation(auc, auc - 0.01 * spread, auc + 0.01 * spread, 2000, 1900, lost)
-    spec = charts.separation(found, ("A", "B"), 0)
+    spec = dict(charts.separation(found, ("A", "B"), 0))
     rows = pyarrow.ipc.open_stream(spec.pop("datasets")["rows"]).read_pandas()
     assert len(rows["interval"]) == count
     assert np.isfinite(rows.select_dtypes("number")).all(axis=None)

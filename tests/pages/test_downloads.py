@@ -10,7 +10,7 @@ from PIL import Image
 
 import ui.downloads
 from core import cache
-from tests.pages.conftest import PAGES, Open, assert_sound
+from tests.pages.conftest import VIEWS, Open, assert_sound
 
 Files = dict[str, Callable[[], bytes]]
 
@@ -28,10 +28,12 @@ def files(monkeypatch: pytest.MonkeyPatch) -> Files:
     return offered
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_each_file_can_be_made(open_page: Open, files: Files, page: str) -> None:
-    assert_sound(open_page(page, filter=33))
-    assert files
+@pytest.mark.parametrize(("page", "part"), VIEWS)
+def test_each_file_can_be_made(
+    open_page: Open, files: Files, page: str, part: dict[str, str]
+) -> None:
+    assert_sound(open_page(page, filter=33, **part))
+    assert files or part == {"part": "mistakes"}
     for name, make in files.items():
         data = make()
         if name.endswith(".png"):

@@ -121,7 +121,7 @@ def test_the_sheet_has_all_maps_of_each_epoch(open_page: Open) -> None:
 
 def test_accuracies_are_those_of_the_test_images(open_page: Open) -> None:
     """On a thousand of them, with Keras; all of them are counted by `core.insights`."""
-    data = player(open_page("model_training", model="tutorial"))
+    data = player(open_page("model_training", model="tutorial", part="epochs"))
     test = cache.split("test")
     for at, epoch in enumerate(data["epochs"]):
         found = at_epoch("tutorial", epoch).predict(to_input(test.images[:1000]), verbose=0)
@@ -132,7 +132,7 @@ def test_accuracies_are_those_of_the_test_images(open_page: Open) -> None:
 
 
 def test_the_kernels_of_the_training_page(open_page: Open) -> None:
-    app = open_page("model_training", model="tutorial", epoch=2)
+    app = open_page("model_training", model="tutorial", part="epochs", epoch=2)
     assert_sound(app)
     data = player(app)
     assert data["epochs"][data["at"]] == 2
@@ -160,6 +160,6 @@ def test_without_checkpoints_the_panel_says_so(
     find = cache.model_folder.find
     monkeypatch.setattr(cache.model_folder, "find", lambda: find(tmp_path))
     for page in ("filter_explorer", "model_training"):
-        app = open_page(page, panel="epochs")
+        app = open_page(page, panel="epochs", part="epochs")
         assert_sound(app)
         assert "checkpoints.npz" in text(app) or "history.csv" in text(app)

@@ -10,7 +10,7 @@ from keras import layers
 
 from core import model_folder
 from core.network import Network
-from tests.pages.conftest import PAGES, Open, assert_sound, text
+from tests.pages.conftest import COMPARED, VIEWS, Open, assert_sound, text
 
 END = [layers.Flatten, lambda: layers.Dense(10, activation="softmax", name="last")]
 NETWORKS: dict[str, list[Callable[[], Any]]] = {
@@ -59,9 +59,9 @@ def use_models(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_folder, "find", lambda: find(models))
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_page_opens(open_page: Open, page: str) -> None:
-    app = open_page(page, filter=2, layer="conv2d")
+@pytest.mark.parametrize(("page", "part"), VIEWS)
+def test_every_page_opens(open_page: Open, page: str, part: dict[str, str]) -> None:
+    app = open_page(page, filter=2, layer="conv2d", **part)
     assert_sound(app)
     assert "Label: 8 Bag" in text(app)
 
@@ -82,7 +82,8 @@ def test_a_filter_that_the_next_page_does_not_have(open_page: Open, models: Path
         layer.output_shape[2]
         for layer in Network.load(models / "other" / "model.keras").spatial_layers
     ]
-    app = open_page("class_comparison", filter=max(counts, default=1) - 1)
-    assert_sound(app)
-    app.switch_page("pages/filter_explorer.py").run()
-    assert_sound(app)
+    for part in COMPARED:
+        app = open_page("class_comparison", filter=max(counts, default=1) - 1, compare=part)
+        assert_sound(app)
+        app.switch_page("pages/filter_explorer.py").run()
+        assert_sound(app)

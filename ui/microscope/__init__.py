@@ -1,7 +1,7 @@
 """The feature sheet and the microscope: browser components that answer without the server.
 
-The browser gets three packets: the code, a network with its weights, and an image's outputs. What a
-component itself sends is then a few bytes, and a pointer that moves sends nothing.
+The browser gets two packets: the code with a network and its weights, and an image's outputs. What
+a component itself sends is then a few bytes, and a pointer that moves sends nothing.
 
 The code is plain JavaScript modules, in the files beside this one.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,7 @@ def _component(name: str, function: str) -> Any:
     )
 
 
-_starter = st.components.v2.component("starter", js=(_HERE / "starter.js").read_text())
-_network = _component("network", "receive")
+_network = st.components.v2.component("network", js=(_HERE / "starter.js").read_text())
 _image = _component("image", "receive")
 _sheet = _component("feature_sheet", "sheet")
 _microscope = _component("microscope", "microscope")
@@ -66,10 +66,15 @@ _microscope = _component("microscope", "microscope")
 def provide(view: View, layer: Layer) -> None:
     """What the components for a layer need; Streamlit sends what is large only where the browser
     has not kept it."""
-    flat = _is_flat(layer)
-    _starter(data=_CODE, key="starter")
-    _network(data=cache.network_packet(view.model, flat), key="network_packet")
+    network = cache.network_packet(view.model, _is_flat(layer))
+    _network(data=_with_code(network), key="network_packet")
     _image(data=cache.image_packet(view.model, view.index), key="image_packet")
+
+
+@lru_cache(4)
+def _with_code(network: bytes) -> bytes:
+    """Both in one component, for each costs every move of the image as much as a widget does."""
+    return len(_CODE).to_bytes(4, "little") + _CODE + network
 
 
 def _is_flat(layer: Layer) -> bool:

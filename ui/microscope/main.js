@@ -7,7 +7,7 @@ import { view } from "./view.js";
 const STYLE = new CSSStyleSheet();
 const mounted = new Map();
 
-/** The starter calls it first. */
+/** starter.js calls it first. */
 export function start(style) {
   STYLE.replaceSync(style);
 }

@@ -1,9 +1,23 @@
-// Starts the modules of `data`, a JSON text: file name to source, each after those that it imports.
+// Starts the modules and hands them a network. `data`: the length in bytes of a JSON text (uint32,
+// little-endian), the text, which has file name to source, each after those that it imports, and the
+// network's packet.
 export default async function ({ data }) {
-  const { promise, resolve } = (globalThis.seeTheFilters ??= Promise.withResolvers());
-  if (globalThis.seeTheFilters.started) return promise;
-  globalThis.seeTheFilters.started = true;
-  const { modules, style } = JSON.parse(new TextDecoder().decode(data));
+  const end = 4 + new DataView(data.buffer, data.byteOffset).getUint32(0, true);
+  const main = await started(data.subarray(4, end));
+  main.receive({ data: data.subarray(end) });
+}
+
+function started(code) {
+  const ready = (globalThis.seeTheFilters ??= Promise.withResolvers());
+  if (!ready.started) {
+    ready.started = true;
+    ready.resolve(start(code));
+  }
+  return ready.promise;
+}
+
+async function start(code) {
+  const { modules, style } = JSON.parse(new TextDecoder().decode(code));
   const urls = {};
   const link = (_, file) => `from "${urls[file]}"`;
   for (const [file, source] of Object.entries(modules)) {
@@ -12,5 +26,5 @@ export default async function ({ data }) {
   }
   const main = await import(urls["main.js"]);
   main.start(style);
-  resolve(main);
+  return main;
 }
