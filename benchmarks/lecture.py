@@ -55,7 +55,7 @@ ADDRESSES = (
     "/filter_explorer?layer=conv_layer_3&filter=33&panel=top+images",
     "/filter_explorer?filter=3&panel=epochs",
     "/class_comparison?class_a=0&class_b=6",
-    "/class_comparison?model=tutorial&class_a=2&class_b=4&layer=conv_layer_3&compare=all+filters",
+    "/class_comparison?model=tutorial&class_a=2+Pullover&class_b=4+Coat&layer=conv_layer_3&compare=all+filters",
     "/class_comparison?compare=ten+classes",
     "/ablation?off=conv_layer_1:3",
     "/ablation?model=tutorial&off=conv_layer_3:5,7",

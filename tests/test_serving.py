@@ -10,13 +10,14 @@ from streamlit import config
 
 from core import cache
 from ui import serving
+from ui.serving import Rank
 
 
 def test_one_computes_and_the_others_wait() -> None:
     done, now, most = [], [], []
 
     def run(number: int) -> None:
-        with serving.turn(), serving.turn():  # a fragment's inside of its page's
+        with serving.turn(Rank.PAGE), serving.turn(Rank.PAGE):  # a fragment's inside of its page's
             now.append(number)
             time.sleep(0.01)  # long enough for another to come in, if it could
             most.append(len(now))
@@ -36,11 +37,11 @@ def test_others_have_their_turn_while_one_stands_aside() -> None:
     order = []
 
     def other() -> None:
-        with serving.turn():
+        with serving.turn(Rank.PAGE):
             order.append("other")
 
     thread = threading.Thread(target=other)
-    with serving.aside(), serving.turn():  # without a turn it does nothing
+    with serving.aside(), serving.turn(Rank.PAGE):  # without a turn it does nothing
         thread.start()
         with serving.aside():
             thread.join(10)
@@ -50,11 +51,39 @@ def test_others_have_their_turn_while_one_stands_aside() -> None:
 
 def test_a_run_that_fails_leaves_its_place() -> None:
     for _ in range(5):
-        with pytest.raises(ZeroDivisionError), serving.turn():
+        with pytest.raises(ZeroDivisionError), serving.turn(Rank.PAGE):
             raise ZeroDivisionError
-    with serving.turn(), pytest.raises(ZeroDivisionError), serving.aside():
+    with serving.turn(Rank.PAGE), pytest.raises(ZeroDivisionError), serving.aside():
         raise ZeroDivisionError
-    assert not serving._place.locked()
+    free = []
+    thread = threading.Thread(target=lambda: free.append(_has_a_turn()))
+    thread.start()
+    thread.join(10)
+    assert free == [True]
+
+
+def _has_a_turn() -> bool:
+    with serving.turn(Rank.VISIT):
+        return True
+
+
+def test_the_quick_come_first() -> None:
+    order: list[Rank] = []
+    asked = [Rank.VISIT, Rank.PAGE, Rank.FRAGMENT, Rank.PAGE, Rank.FRAGMENT]
+
+    def run(rank: Rank) -> None:
+        with serving.turn(rank):
+            order.append(rank)
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in asked]
+    with serving.turn(Rank.VISIT):
+        for waiting, thread in enumerate(threads, start=1):
+            thread.start()
+            while len(serving._place._waiting) < waiting:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join(10)
+    assert order == sorted(asked)
 
 
 @pytest.mark.parametrize("section", ["theme", "theme.dark", "theme.light.sidebar", "server"])

@@ -2,7 +2,8 @@ const drawn = new WeakMap();
 
 // A click may have begun on a cell when the same cells come again: so they stay, and only what says
 // which are chosen or off changes.
-export default function ({ data: { all: { chosen, off, ...data } }, parentElement, setTriggerValue }) {
+export default function ({ data: json, parentElement, setTriggerValue }) {
+  const { chosen, off, ...data } = JSON.parse(new TextDecoder().decode(json));
   const root = parentElement.querySelector(".contact-sheet");
   const same = JSON.stringify(data);
   if (drawn.get(root) !== same) draw(root, data);

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.images import PIXELS, AnyArray, Scale, sheet_uri
 from core.network import Field
-from ui.serving import as_one
+from ui.serving import as_json
 
 COLUMNS = 16
 
@@ -68,7 +68,7 @@ def contact_sheet(
             on_pick(number)
 
     result = _component(
-        data=as_one(
+        data=as_json(
             sheet=sheet or sheet_uri(np.moveaxis(images, 0, 2), COLUMNS, scale),
             columns=COLUMNS,
             size=images.shape[1:],

@@ -161,7 +161,8 @@ function show(player, at) {
 
 const players = new WeakMap();
 
-export default function ({ data: { all: data }, parentElement, setTriggerValue }) {
+export default function ({ data: json, parentElement, setTriggerValue }) {
+  const data = JSON.parse(new TextDecoder().decode(json));
   const root = parentElement.querySelector(".epoch-player");
   if (!players.has(root)) players.set(root, build(root));
   const player = players.get(root);

@@ -19,7 +19,7 @@ from core.insights import Insights
 from core.network import Shape
 from ui import controls, figures
 from ui.frame import View
-from ui.serving import as_one
+from ui.serving import as_json
 
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
@@ -81,7 +81,7 @@ def epoch_player(
             controls.keep_epoch(epoch, epochs)
 
     _component(
-        data=as_one(
+        data=as_json(
             epochs=list(epochs),
             at=list(epochs).index(controls.epoch(epochs)),
             films=[_film(film) for film in films],
@@ -111,7 +111,7 @@ def epoch_sheet(sheet: str, shape: Shape, epochs: int) -> None:
     height, width, count = shape
     columns = min(SHEET_COLUMNS, count)
     _sheet(
-        data=as_one(
+        data=as_json(
             sheet=sheet,
             columns=columns,
             size=[-(-count // columns) * height, columns * width],

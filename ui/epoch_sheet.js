@@ -1,7 +1,8 @@
 // All maps of a layer at the epoch that the player shows, which says so by an event.
 const listeners = new WeakMap();
 
-export default function ({ data: { all: data }, parentElement }) {
+export default function ({ data: json, parentElement }) {
+  const data = JSON.parse(new TextDecoder().decode(json));
   const root = parentElement.querySelector(".epoch-player");
   const { cell, columns, count, epochs } = data;
   const [height, width] = data.size;

@@ -24,6 +24,7 @@ from core.keras_file import ModelError
 from core.model_folder import ModelFolder
 from core.network import Network
 from ui import controls, figures, log, serving
+from ui.serving import Rank
 from ui.share import share
 
 HOME = "pages/home.py"
@@ -91,7 +92,8 @@ _frame: ContextVar[_Frame | None] = ContextVar("frame", default=None)
 
 def run() -> None:
     """Draws the frame, then the page that the address names inside it."""
-    with serving.turn():
+    known = controls.SHOWN_PAGE in st.session_state
+    with serving.turn(Rank.PAGE if known else Rank.VISIT):
         _run()
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.serving import as_json
+
 _HERE = Path(__file__).parent
 _map = st.components.v2.component(
     "image_map",
@@ -22,8 +24,8 @@ _map = st.components.v2.component(
 _LOOK = """\
 export default ({ data }) => {
   const shared = (globalThis.imageMap ??= {});
-  shared.asked = data;
-  shared.map?.look(data);
+  shared.asked = JSON.parse(new TextDecoder().decode(data));
+  shared.map?.look(shared.asked);
 };
 """
 _look = st.components.v2.component("image_map_look", js=_LOOK)
@@ -50,5 +52,5 @@ def image_map(
 
     # Without a gap for what shows nothing.
     with st.container(gap=None):
-        _look(data={"chosen": chosen, "byError": by_error}, key="image_map_look")
+        _look(data=as_json(chosen=chosen, byError=by_error), key="image_map_look")
         _map(data=packet, key="image_map", on_picked_change=picked)

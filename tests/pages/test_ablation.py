@@ -85,7 +85,7 @@ def sheet(app: AppTest, layer: str) -> dict[str, Any]:
     """What the component with a layer's maps is asked for."""
     for element in app.get("bidi_component"):
         if f"switches_{layer}" in element.proto.id:
-            data: dict[str, Any] = json.loads(element.proto.json)["all"]
+            data: dict[str, Any] = json.loads(element.proto.bytes)
             return data
     raise AssertionError(f"no maps of {layer}")
 

@@ -71,7 +71,7 @@ def test_the_sheet_is_asked_for_what_the_address_says(open_page: Open) -> None:
         app = open_page("filter_explorer", model="tutorial", image=5, **address)
         components = [element.proto for element in app.get("bidi_component")]
         (sheet,) = [proto for proto in components if proto.component_name == "feature_sheet"]
-        data: dict[str, Any] = json.loads(sheet.json)["all"]
+        data: dict[str, Any] = json.loads(sheet.bytes)
         return data
 
     default = asked()
@@ -300,7 +300,7 @@ def sheet_data(app: Any, key: str) -> dict[str, Any]:
         for element in app.get("bidi_component")
         if element.proto.component_name == "contact_sheet" and f"-{key}" in element.proto.id
     ]
-    data: dict[str, Any] = json.loads(proto.json)["all"]
+    data: dict[str, Any] = json.loads(proto.bytes)
     return data
 
 

@@ -25,7 +25,7 @@ def player(app: AppTest) -> dict[str, Any]:
         for element in app.get("bidi_component")
         if element.proto.component_name == "epoch_player"
     ]
-    data: dict[str, Any] = json.loads(proto.json)["all"]
+    data: dict[str, Any] = json.loads(proto.bytes)
     return data
 
 
@@ -101,7 +101,7 @@ def test_the_sheet_has_all_maps_of_each_epoch(open_page: Open) -> None:
         for element in app.get("bidi_component")
         if element.proto.component_name == "epoch_sheet"
     ]
-    data = json.loads(proto.json)["all"]
+    data = json.loads(proto.bytes)
     assert (data["size"], data["cell"], data["columns"]) == ([88, 88], [11, 11], 8)
     shown = frames(data).reshape(data["epochs"], 8, 11, 8, 11).transpose(0, 1, 3, 2, 4)
     shown = shown.reshape(data["epochs"], 64, 11, 11)

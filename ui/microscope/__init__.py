@@ -20,7 +20,7 @@ from core import cache
 from core.network import Layer
 from ui import controls
 from ui.frame import View
-from ui.serving import as_one
+from ui.serving import as_json
 
 _HERE = Path(__file__).parent
 # Each after those that it imports.
@@ -90,7 +90,7 @@ def feature_sheet(
     elsewhere.
     """
     _sheet(
-        data=as_one(
+        data=as_json(
             model=cache.network_key(view.model, _is_flat(layer)),
             image=cache.image_key(view.model, view.index),
             layer=layer.name,

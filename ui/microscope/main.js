@@ -19,7 +19,7 @@ export function receive({ data }) {
 
 export function sheet(component) {
   mount(component, Sheet);
-  view.look(component.data.all);
+  view.look(JSON.parse(new TextDecoder().decode(component.data)));
 }
 
 export function microscope(component) {
