@@ -22,6 +22,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +40,7 @@ PAUSE = 3.0  # seconds between a student's moves, on average
 RELOADS, VANISHES = 0.02, 0.01  # shares of the moves
 PROCESSES = 4
 PEER_STUDENTS, PEER_SECONDS = 3, 30.0
+_START_TIMEOUT = 60.0
 
 MOST_JOIN_P95, MOST_MOVE_P50, MOST_MOVE_P95 = 1.5, 0.06, 0.4  # seconds
 MOST_MEGABYTES = 500.0
@@ -144,16 +147,16 @@ def move(student: Student, rng: random.Random) -> str:
 class Seat:
     """One student, from joining to the end of the lecture."""
 
-    def __init__(self, url: str, seed: int, address: str, begin: float, end: float) -> None:
-        """Take a seat; `begin` and `end` are times of day."""
+    def __init__(self, url: str, seed: int, address: str) -> None:
+        """Take a seat."""
         self.taken: list[Taken] = []
         self._url, self._address = url, address
-        self._begin, self._end = begin, end
         self._rng = random.Random(seed)
         self._what = "join"
 
-    def attend(self) -> None:
-        """Stay until the end, or until something breaks."""
+    def attend(self, begin: float, end: float) -> None:
+        """Stay until the end, or until something breaks; both are times of day."""
+        self._begin, self._end = begin, end
         time.sleep(max(self._begin + self._rng.uniform(0, JOIN_WITHIN) - time.time(), 0))
         started = time.time()
         try:
@@ -187,9 +190,14 @@ class Seat:
         self.taken.append(Taken(self._what, started - self._begin, time.time() - started, problem))
 
 
-def row_of_seats(seats: Sequence[Seat], results: multiprocessing.Queue[list[Taken]]) -> None:
+def row_of_seats(
+    seats: Sequence[Seat], seconds: float, ready: Barrier, results: Queue[list[Taken]]
+) -> None:
     """Some of the students, in a process of their own."""
-    threads = [threading.Thread(target=seat.attend) for seat in seats]
+    ready.wait(_START_TIMEOUT)
+    begin = time.time()
+    end = begin + JOIN_WITHIN + seconds
+    threads = [threading.Thread(target=seat.attend, args=(begin, end)) for seat in seats]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -203,19 +211,20 @@ def lecture(server: Server, students: int, seconds: float, addresses: Sequence[s
         with Student(server.url) as lecturer:
             lecturer.open(address)
     context = multiprocessing.get_context("spawn")
-    results: multiprocessing.Queue[list[Taken]] = context.Queue()
-    begin = time.time() + 5.0  # the processes start meanwhile
-    end = begin + JOIN_WITHIN + seconds
-    seats = [
-        Seat(server.url, seed, addresses[seed % len(addresses)], begin, end)
-        for seed in range(students)
-    ]
+    results: Queue[list[Taken]] = context.Queue()
+    seats = [Seat(server.url, seed, addresses[seed % len(addresses)]) for seed in range(students)]
+    # Their imports take two cores some seconds, which must not be those in which all join.
+    ready = context.Barrier(PROCESSES + 1)
     rows = [
-        context.Process(target=row_of_seats, args=(seats[first::PROCESSES], results))
+        context.Process(
+            target=row_of_seats, args=(seats[first::PROCESSES], seconds, ready, results)
+        )
         for first in range(PROCESSES)
     ]
     for row in rows:
         row.start()
+    ready.wait(_START_TIMEOUT)
+    end = time.time() + JOIN_WITHIN + seconds
     cpu, memory = server.cpu_seconds(), []
     while time.time() < end:
         time.sleep(1)
@@ -275,7 +284,7 @@ def plot(found: Lecture, file: Path) -> None:
         above.axhline(most, color="#888", linestyle=style)
     above.set(yscale="log", ylabel="seconds until the page is complete")
     above.legend(ncols=5, fontsize=8)
-    below.plot(np.arange(1, len(found.memory) + 1) - 5.0, found.memory)
+    below.plot(np.arange(1, len(found.memory) + 1), found.memory)
     below.axhline(MOST_MEGABYTES, color="#888", linestyle="--")
     below.set(xlabel="seconds", ylabel="server's memory in MB", ylim=(0, None))
     figure.suptitle(f"{found.students} students")

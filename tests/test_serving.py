@@ -63,20 +63,20 @@ def test_a_run_that_fails_leaves_its_place() -> None:
 
 
 def _has_a_turn() -> bool:
-    with serving.turn(Rank.VISIT):
+    with serving.turn(Rank.PAGE):
         return True
 
 
 def test_the_quick_come_first() -> None:
     order: list[Rank] = []
-    asked = [Rank.VISIT, Rank.PAGE, Rank.FRAGMENT, Rank.PAGE, Rank.FRAGMENT]
+    asked = [Rank.PAGE, Rank.FRAGMENT, Rank.PAGE, Rank.FRAGMENT]
 
     def run(rank: Rank) -> None:
         with serving.turn(rank):
             order.append(rank)
 
     threads = [threading.Thread(target=run, args=(rank,)) for rank in asked]
-    with serving.turn(Rank.VISIT):
+    with serving.turn(Rank.PAGE):
         for waiting, thread in enumerate(threads, start=1):
             thread.start()
             while len(serving._place._waiting) < waiting:

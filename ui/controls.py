@@ -32,8 +32,6 @@ LABELS = frozenset(str(label) for label in range(len(CLASS_NAMES)))
 # The tutorial compares T-shirt/top with ankle boot, two images of each.
 DEFAULT_PAIR = (0, 9)
 DEFAULT_EXAMPLES = 2
-# Where the page of a session's last run is kept.
-SHOWN_PAGE = "shown_page"
 # The URL parameters of the pinned unit.
 PIN = ("row", "col")
 # These have no widget of Streamlit's, so they are kept in the URL by `_keep` alone.
@@ -75,8 +73,8 @@ def carry_over(page: str) -> None:
     Streamlit 1.67 does so alone for widgets, except for a value that came with the link: on a
     direct switch to another page that has the same control it falls back to the default.
     """
-    switched = st.session_state.get(SHOWN_PAGE, page) != page
-    st.session_state[SHOWN_PAGE] = page
+    switched = st.session_state.get("shown_page", page) != page
+    st.session_state["shown_page"] = page
     if not switched:
         return
     if index := st.session_state.get("filter", 0):

@@ -92,8 +92,7 @@ _frame: ContextVar[_Frame | None] = ContextVar("frame", default=None)
 
 def run() -> None:
     """Draws the frame, then the page that the address names inside it."""
-    known = controls.SHOWN_PAGE in st.session_state
-    with serving.turn(Rank.PAGE if known else Rank.VISIT):
+    with serving.turn(Rank.PAGE):
         _run()
 
 

@@ -24,12 +24,10 @@ Arguments = ParamSpec("Arguments")
 
 
 class Rank(IntEnum):
-    """Whose turn comes first when several wait: what is quick, and what a hand waits for."""
+    """Whose turn comes first when several wait: what is quick, such as a move of a filter."""
 
     FRAGMENT = 0
     PAGE = 1
-    VISIT = 2
-    """A page for somebody who was not here before."""
 
 
 class _Queue:
