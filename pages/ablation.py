@@ -186,9 +186,8 @@ def accuracies(wanted: Wanted, timed: bool) -> None:
         st.rerun()
     words = f"Counted over all {len(test.labels):,} test images."
     if before is None or after is None:
-        with serving.aside():
-            before = cache.sample_answers(model, "", to_mean=False)
-            after = cache.sample_answers(model, off, mean)
+        before = cache.sample_answers(model, "", to_mean=False)
+        after = cache.sample_answers(model, off, mean)
         words = (
             f"Of {sum(after.counts):,} test images, {after.counts[0]} of each class, always the "
             "same ones."

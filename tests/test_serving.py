@@ -33,28 +33,10 @@ def test_one_computes_and_the_others_wait() -> None:
     assert max(most) == 1
 
 
-def test_others_have_their_turn_while_one_stands_aside() -> None:
-    order = []
-
-    def other() -> None:
-        with serving.turn(Rank.PAGE):
-            order.append("other")
-
-    thread = threading.Thread(target=other)
-    with serving.aside(), serving.turn(Rank.PAGE):  # without a turn it does nothing
-        thread.start()
-        with serving.aside():
-            thread.join(10)
-        order.append("one")
-    assert order == ["other", "one"]
-
-
 def test_a_run_that_fails_leaves_its_place() -> None:
     for _ in range(5):
         with pytest.raises(ZeroDivisionError), serving.turn(Rank.PAGE):
             raise ZeroDivisionError
-    with serving.turn(Rank.PAGE), pytest.raises(ZeroDivisionError), serving.aside():
-        raise ZeroDivisionError
     free = []
     thread = threading.Thread(target=lambda: free.append(_has_a_turn()))
     thread.start()

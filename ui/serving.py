@@ -82,19 +82,6 @@ def turn(rank: Rank) -> Iterator[None]:
         _has_place.reset(token)
 
 
-@contextmanager
-def aside() -> Iterator[None]:
-    """Inside a turn: lets others have theirs meanwhile, for long arithmetic without Python."""
-    if not _has_place.get():
-        yield
-        return
-    _place.leave()
-    try:
-        yield
-    finally:
-        _place.take(Rank.FRAGMENT)
-
-
 def fragment(
     function: Callable[Arguments, None], *, run_every: float | None = None
 ) -> Callable[Arguments, None]:
