@@ -46,10 +46,8 @@ APP_SCENE = Scene(APP_PAGE, '.pictures canvas[aria-label$="the unit outlined"]')
 PEER_SCENE = Scene("/", '[data-testid="stColumn"]:nth-of-type(2) [data-testid="stImage"] img')
 EMPTY_SCENE = Scene("/", '[data-testid="stSliderThumbValue"]')
 
-# Streamlit leaves Nagle's algorithm on, so an answer right after an answer waits 40 ms for the
-# client's delayed acknowledgement, unless the page switches it off, as the app does. A pause as
-# people make it avoids that; it also leaves the server time for what it does after a run, which
-# counts as CPU of the move.
+# As people make it: it leaves the server time for what it does after a run, which counts as CPU of
+# the move.
 PAUSE = 0.4
 
 
