@@ -68,12 +68,12 @@ def test_the_map_is_the_insights(open_page: Open, choice: str, name: str) -> Non
 def test_a_picked_image_leaves_the_large_message_as_it_was(open_page: Open) -> None:
     app = open_page("embedding", model="tutorial", image=3)
     before = component(app, "image_map")
-    assert json.loads(component(app, "image_map_look").json) == {"chosen": 3, "byError": False}
+    assert json.loads(component(app, "image_map_look").bytes) == {"chosen": 3, "byError": False}
     app.session_state["image"] = 4
     app.session_state["colour"] = "error"
     app.run()
     assert_sound(app)
-    assert json.loads(component(app, "image_map_look").json) == {"chosen": 4, "byError": True}
+    assert json.loads(component(app, "image_map_look").bytes) == {"chosen": 4, "byError": True}
     assert component(app, "image_map") == before
 
 
