@@ -455,8 +455,9 @@ def kernels_in_the_end(first: Layer) -> None:
     )
 
 
-st.header("Model and training", anchor=False)
-part = controls.panel(["training", "mistakes", "epochs"], key="part")
+with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    st.header("Model and training", anchor=False, width="content")
+    part = controls.panel(["training", "mistakes", "epochs"], key="part")
 name = view.model.folder.name
 insights, problem = frame.measured(view)
 
