@@ -316,13 +316,8 @@ def kept(make: Callable[[], str], *key: Hashable) -> str:
         make: makes it.
         key: what it is, and all that it depends on: a name, the model's key, an image's number.
     """
-    # One step each, which no other thread comes between; two that make the same make it alike.
     # As bytes, for a single "×" among them makes a character of a text take two bytes or four.
-    piece = _kept.pop(key, None) or make().encode()
-    _kept[key] = piece
-    while len(_kept) > MOST_KEPT:
-        _kept.popitem(last=False)
-    return piece.decode()
+    return _latest(_kept, MOST_KEPT, lambda: make().encode(), key).decode()
 
 
 _found: OrderedDict[Hashable, Any] = OrderedDict()
@@ -331,12 +326,20 @@ _found: OrderedDict[Hashable, Any] = OrderedDict()
 def once(make: Callable[[], Result], *key: Hashable) -> Result:
     """The same for what is no text: a chart's specification, or a count over all test images.
     Whoever gets it leaves it as it is."""
-    result: Result | None = _found.pop(key, None)
+    result: Result = _latest(_found, MOST_FOUND, make, key)
+    return result
+
+
+def _latest(
+    store: OrderedDict[Hashable, Result], most: int, make: Callable[[], Result], key: Hashable
+) -> Result:
+    # One step each, which no other thread comes between; two that make the same make it alike.
+    result = store.pop(key, None)
     if result is None:
         result = make()
-    _found[key] = result
-    while len(_found) > MOST_FOUND:
-        _found.popitem(last=False)
+    store[key] = result
+    while len(store) > most:
+        store.popitem(last=False)
     return result
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from streamlit import config
@@ -96,3 +98,21 @@ def test_a_piece_is_made_once_for_all_that_it_depends_on(
         f"{number} × é" for number in (1, 2, 1, 3, 1, 2)
     ]
     assert made == [1, 2, 3, 2]  # the one that was not asked for the longest went
+
+
+@pytest.mark.parametrize(
+    ("sent", "picked"),
+    [
+        (None, None),
+        ([{"event": "pick", "value": 3}], 3),
+        ([{"event": "other", "value": 3}], None),
+        ([{"event": ["pick"], "value": 3}], None),
+        ([3, "pick", {}, None], None),
+        ({"event": "pick"}, None),
+    ],
+)
+def test_what_a_component_sends_may_be_anything(sent: object, picked: object) -> None:
+    present: Any = serving.bidi_component.make_bidi_component_presenter("events", "component")
+    state = SimpleNamespace(_new_widget_state={"events": sent})
+    assert present({}, state).pick == picked
+    assert present(["no mapping"], state) == ["no mapping"]

@@ -142,9 +142,14 @@ def _look_at_components_quickly() -> None:
         def present(base: object, state: Any) -> object:
             if not isinstance(base, dict):
                 return base
-            sent = state._new_widget_state.get(aggregator_id)
-            events = [each for each in sent if isinstance(each, dict)] if sent else []
-            return _Events({each.get("event"): each.get("value") for each in events} | base)
+            # What comes from a browser may be anything.
+            sent = state._new_widget_state.get(aggregator_id) or ()
+            events = {
+                each["event"]: each.get("value")
+                for each in sent
+                if isinstance(each, dict) and isinstance(each.get("event"), str)
+            }
+            return _Events(events | base)
 
         return present
 
