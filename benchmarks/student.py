@@ -8,6 +8,7 @@ on the page raises `PageError`, so that a broken page never counts as a fast one
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import time
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import websocket
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
@@ -186,8 +188,9 @@ class Student:
         self._page_hash = self._page_hashes[name]
 
     def keys(self) -> list[str]:
-        """Keys of the widgets on the page."""
-        return [_key(widget.id) for widget, _, _ in self._widgets()]
+        """Keys of the widgets and components on the page."""
+        widgets = [_key(widget.id) for widget, _, _ in self._widgets()]
+        return widgets + [_key(shown.element.bidi_component.id) for shown in self._components()]
 
     def fragment_of(self, key: str) -> str:
         """Id of the fragment that holds the widget; empty outside of fragments."""
@@ -213,6 +216,31 @@ class Student:
         if kind == "button":  # a press is sent once
             self._values.pop(widget.id, None)
         return reply
+
+    def data(self, key: str) -> dict[str, Any]:
+        """What the server has given a component to draw, where that is JSON."""
+        found: dict[str, Any] = json.loads(self._component(key).element.bidi_component.bytes)
+        return found
+
+    def say(self, key: str, event: str, value: object) -> Reply:
+        """Let a component's JavaScript tell the server of an event."""
+        shown = self._component(key)
+        said = json.dumps([{"event": event, "value": value}])
+        name = _make_trigger_id(shown.element.bidi_component.id, "events")
+        self._values[name] = WidgetState(id=name, json_trigger_value=said)
+        reply = self._rerun(fragment_id=shown.fragment_id)
+        self._values.pop(name, None)
+        return reply
+
+    def _component(self, key: str) -> _Shown:
+        for shown in self._components():
+            if _key(shown.element.bidi_component.id) == key:
+                return shown
+        raise PageError(f"no component {key!r} on the page; there are {self.keys()}")
+
+    def _components(self) -> list[_Shown]:
+        shown = self._elements.values()
+        return [each for each in shown if each.element.WhichOneof("type") == "bidi_component"]
 
     def _write_address(self, param: str, value: Any, default: Any) -> None:
         """Keep a bound widget's value in the query string; a default is left out of it."""

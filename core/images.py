@@ -66,6 +66,8 @@ COMPONENT_AXES = ("first principal component", "second principal component")
 
 FIGURE_DPI = 150
 SHEET_COLUMNS = 8
+# Of a map that changes with the epoch. Odd, so that 0 has the middle of the diverging palette.
+SHADES = 65
 
 # All test images in one file, which Streamlit serves and browsers keep.
 THUMBNAILS_FILE = Path(__file__).resolve().parents[1] / "static" / "test_images.png"
@@ -172,6 +174,30 @@ def sheet_uri(maps: AnyArray, columns: int, scale: Scale | None) -> str:
     # A quarter of the shades, which no eye can tell apart in cells this small, make the largest
     # message of an image's change a fifth smaller.
     return _uri(png(entries & np.uint8(0xFC), scale.palette))
+
+
+def shades(films: Sequence[FloatArray]) -> tuple[IndexArray, tuple[Scale, ...]]:
+    """Maps (h, w, n) at several times as shades (n, h, w, times), and each map's scale for all
+    times. The shades are numbers below `SHADES`: the place in as many colours, evenly spaced along
+    the palette, which is the same for all maps."""
+    signed = any(float(maps.min(initial=0.0)) < 0 for maps in films)
+    sizes = map(np.abs, films) if signed else films
+    largest = np.max([maps.max(axis=(0, 1), initial=0.0) for maps in sizes], axis=0)
+    largest[largest == 0] = 1
+    scales = tuple(
+        Scale(-high, high, "diverging") if signed else Scale(0.0, high, "sequential")
+        for high in largest.tolist()
+    )
+    last = SHADES - 1
+    steps, zero = (last / 2, last / 2) if signed else (last, 0)
+    taken = np.empty((len(films), *films[0].shape), np.uint8)
+    for place, maps in zip(taken, films, strict=True):
+        share = maps / largest
+        share *= steps
+        share += zero + 0.5  # what the conversion cuts off rounds it
+        place[...] = share
+    # A cell hardly changes from time to time, so they pack best beside each other.
+    return np.ascontiguousarray(np.moveaxis(taken, (0, 3), (3, 0))), scales
 
 
 @cache

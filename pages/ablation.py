@@ -42,8 +42,9 @@ def toggle(layer: Layer, index: int) -> None:
     switch(layer, set(off.get(layer.name, ())) ^ {index})
 
 
-def cheapest_first(lost: npt.NDArray[np.float64]) -> list[int]:
-    """The filters by what they cost alone."""
+def cheapest_first(layer: Layer) -> list[int]:
+    """A layer's filters by what they cost alone."""
+    lost, _ = alone[layer.name]
     return [int(index) for index in np.argsort(lost, kind="stable")]
 
 
@@ -57,10 +58,14 @@ def sets(off: Off, layer: Layer) -> dict[str, Callable[[], Collection[int]]]:
         f"{FEW} at random": lambda: random.sample(every, min(FEW, len(every))),
     }
     if insights is not None:
-        lost, _ = cache.lost_alone(view.model, layer.name)
-        found[f"the {FEW} that cost most alone"] = lambda: cheapest_first(lost)[-FEW:]
-        found[f"the {MANY} that cost least alone"] = lambda: cheapest_first(lost)[:MANY]
+        found[f"the {FEW} that cost most alone"] = lambda: cheapest_first(layer)[-FEW:]
+        found[f"the {MANY} that cost least alone"] = lambda: cheapest_first(layer)[:MANY]
     return found
+
+
+def peaks(maps: npt.NDArray[np.float32]) -> list[str]:
+    """The largest value of each map, in words."""
+    return [f"peak {peak:.3f}" for peak in maps.max(axis=(0, 1)).tolist()]
 
 
 def switches(off: Off, layer: Layer) -> None:
@@ -68,6 +73,7 @@ def switches(off: Off, layer: Layer) -> None:
     key, choices, now = f"set_{layer.name}", sets(off, layer), off.get(layer.name, ())
     maps = view.activations[layer.name]
     count = maps.shape[2]
+    shown = ("switches", view.model.key, view.index, layer.name)
     with st.container(horizontal=True, vertical_alignment="center"):
         figures.show(figures.title(layer.name, f"{len(now)} of {count} filters off"))
         st.menu_button(
@@ -79,7 +85,7 @@ def switches(off: Off, layer: Layer) -> None:
     contact_sheet(
         np.moveaxis(maps, 2, 0),
         range(count),
-        [f"peak {peak:.3f}" for peak in maps.max(axis=(0, 1)).tolist()],
+        cache.once(partial(peaks, maps), *shown),
         None,
         key=f"switches_{layer.name}",
         on_pick=lambda index: toggle(layer, index),
@@ -87,10 +93,7 @@ def switches(off: Off, layer: Layer) -> None:
         what="switch off filter",
         scale=None,
         off=now,
-        sheet=cache.kept(
-            partial(sheet_uri, maps, COLUMNS, None),
-            *("switches", view.model.key, view.index, layer.name),
-        ),
+        sheet=cache.kept(partial(sheet_uri, maps, COLUMNS, None), *shown),
     )
 
 
@@ -104,7 +107,7 @@ def effects(off: Off, layer: Layer, domain: tuple[float, float]) -> None:
             if type(index) is int and 0 <= index < layer.output_shape[-1]:
                 toggle(layer, index)
 
-    lost, class_lost = cache.lost_alone(view.model, layer.name)
+    lost, class_lost = alone[layer.name]
     figures.show(figures.title(f"Each filter of {layer.name} alone off", "points of accuracy lost"))
     st.vega_lite_chart(
         charts.filter_effects(lost, class_lost, off.get(layer.name, ()), domain),
@@ -223,7 +226,7 @@ def board() -> None:
         if insights is None:
             figures.show(figures.note(problem))
         else:
-            lost = np.concatenate([cache.lost_alone(view.model, one.name)[0] for one in layers])
+            lost = np.concatenate([each for each, _ in alone.values()])
             domain = (min(float(lost.min()), 0.0), max(float(lost.max()), 0.1))
             for layer in layers:
                 effects(off, layer, domain)
@@ -256,6 +259,8 @@ if not layers:
     st.stop()
 insights, problem = frame.measured(view)
 means = cache.means(view.model) if insights is not None else None
+# What each filter costs, overall and in each class.
+alone = {one.name: cache.lost_alone(view.model, one.name) for one in layers if insights is not None}
 with st.container(horizontal=True, vertical_alignment="bottom"):
     to_mean = controls.off_means_mean() and means is not None  # known, once it is measured
     figures.show(

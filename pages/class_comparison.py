@@ -14,7 +14,7 @@ from core.images import PIXELS, Column, Scale, class_label
 from core.insights import Insights
 from core.network import Layer
 from core.separation import LEAST_IMAGES, Separation
-from ui import charts, controls, figures, frame, serving
+from ui import charts, controls, figures, frame, microscope, serving
 from ui.downloads import File, downloads
 from ui.separation import (
     WIDTH,
@@ -91,17 +91,47 @@ def pair_columns(indices: list[int], filter_index: int) -> list[Column]:
     return columns
 
 
-def mean_responses(insights: Insights, filter_index: int) -> str:
-    """The filter's mean response to both classes over the whole test split, layer by layer."""
-    rows = []
-    for layer in layers:
-        if filter_index >= layer.output_shape[2]:
-            continue
-        means = insights.class_means[layer.name][[class_a, class_b], filter_index]
-        rows.append((layer.name, [float(mean) for mean in means]))
-    return figures.title(
-        "Mean response over the whole test split", "activation; longer is stronger"
-    ) + figures.paired_bars(rows, names)
+def pair_data(insights: Insights | None) -> bytes:
+    """What all filters make of the images of both classes, for the browser."""
+    images_alone = {
+        "title": "input",
+        "src": images.sheet_uri(np.stack([test.images[index] for index in chosen], 2), 1, PIXELS),
+        "count": 1,
+        "aspect": 1,
+    }
+    means = insights.class_means if insights else {}
+    return serving.as_json(
+        rows=[f"{image} {CLASS_NAMES[test.labels[image]]}" for image in chosen],
+        columns=[images_alone, *map(pair_column, layers)],
+        responses=[
+            {
+                "layer": layer.name,
+                "means": means[layer.name][[class_a, class_b]].astype(float).round(5).tolist(),
+            }
+            for layer in layers
+            if layer.name in means
+        ],
+        names=names,
+        words=PAIR_WORDS,
+    )
+
+
+def pair_column(layer: Layer) -> dict[str, object]:
+    """All maps of a layer for the chosen images, each filter on one scale for all images."""
+    maps = [cache.activations(view.model, index)[layer.name] for index in chosen]
+    _, scales = images.shades(maps)
+    low = -1 if scales[0].palette == "diverging" else 0
+    shares = np.stack(maps, 2) / np.array([scale.high for scale in scales], np.float32)
+    height, width, _, count = shares.shape
+    sheet = shares.reshape(height, width, -1)
+    return {
+        "title": layer.name,
+        "src": images.sheet_uri(sheet, count, Scale(low, 1, scales[0].palette)),
+        "count": count,
+        "aspect": width / height,
+        "ends": [[scale.low, scale.high] for scale in scales],
+        "colours": ",".join(images.colour_stops(scales[0].palette)),
+    }
 
 
 def tutorial_note() -> str:
@@ -117,24 +147,23 @@ def tutorial_note() -> str:
 
 @serving.fragment
 def one_filter() -> None:
-    """What a filter makes of the images of both classes; only this part runs again when the filter
-    changes."""
-    index = controls.filter_index(most_filters)
-    rows = [f"{image} {CLASS_NAMES[test.labels[image]]}" for image in chosen]
+    """What a filter makes of the images of both classes, which the browser shows alone."""
+    index = controls.chosen_filter(most_filters)
     insights, problem = frame.measured(view)
-
-    def pair_figure() -> str:
-        return figures.row(
-            figures.title(
-                f"Filter {index}", "activation; one colour scale a column, so rows compare"
-            )
-            + grid(pair_columns(chosen, index), rows, "clamp(72px, 5.6vw, 112px)"),
-            (mean_responses(insights, index) if insights else figures.note(problem))
-            + figures.note(PAIR_WORDS),
+    microscope.filter_slider(index, most_filters, tells=False)
+    microscope.filter_pair(
+        cache.once(
+            lambda: pair_data(insights),
+            "pair",
+            view.model.key,
+            *chosen,
+            class_a,
+            class_b,
+            problem,
         )
-
-    key = ("pair", view.model.key, *chosen, class_a, class_b, index, problem)
-    figures.show(cache.kept(pair_figure, *key) + tutorial_note())
+    )
+    figures.show((figures.note(problem) if problem else "") + tutorial_note())
+    rows = [f"{image} {CLASS_NAMES[test.labels[image]]}" for image in chosen]
     name = f"classes{class_a}_{class_b}_filter{index}"
     downloads(
         (
@@ -175,7 +204,8 @@ def all_filters(layer: Layer) -> None:
 def evidence_and_effect(layer: Layer, insights: Insights) -> None:
     """Each filter's AUC above what its absence costs, the chosen filter's maps, words, and the best
     filters' maps; only this runs again when the filter changes."""
-    index = controls.filter_index(most_filters)
+    index = controls.chosen_filter(most_filters)
+    microscope.filter_slider(index, most_filters, tells=True)
     found = cache.separation(view.model, layer.name, class_a, class_b)
 
     def pick() -> None:
@@ -183,7 +213,7 @@ def evidence_and_effect(layer: Layer, insights: Insights) -> None:
         for column in controls.clicked("separation", "picked"):
             picked = column.get("filter")
             if type(picked) is int and 0 <= picked < len(found.auc):
-                controls.choose(filter=picked)
+                controls.keep_filter(picked)
 
     said = verdict(found, names)
     st.vega_lite_chart(
@@ -419,3 +449,4 @@ else:
         one_filter()
     else:
         all_filters(controls.layer(view.network))
+    microscope.provide_code()

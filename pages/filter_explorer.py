@@ -11,11 +11,11 @@ from core.dataset import CLASS_NAMES
 from core.images import PIXELS, FloatArray, Scale, sheet_uri
 from core.insights import QUANTILES, Insights
 from core.keras_file import ModelError
-from core.network import Layer, Network
+from core.network import Network
 from ui import controls, figures, frame, microscope, serving
 from ui.contact_sheet import COLUMNS, contact_sheet
 from ui.downloads import downloads
-from ui.epoch_player import Film, epoch_player, epoch_sheet
+from ui.epoch_player import Film, MapFilm, epoch_player, epoch_sheet
 
 frame.start_page()
 view = frame.view()
@@ -63,73 +63,12 @@ def tutorial_links() -> str:
     return f"As in the tutorial, the bag: {', '.join(links)}. {figures.NUMBERS_DIFFER}"
 
 
-def kernel_figure(layer: Layer, index: int) -> str:
-    """The kernel and bias that made a map, or what a layer without kernels did instead."""
-    if layer.kind != "Conv2D":
-        return figures.note(
-            f"{layer.kind} has no kernel: map {index} is computed from map {index} of the layer "
-            "before it."
-        )
-    kernel = layer.weights["kernel"][:, :, :, index]
-    bias = float(layer.weights["bias"][index]) if "bias" in layer.weights else 0.0
-    scale = Scale.centred(kernel)
-    height, width, channels = kernel.shape
-    if channels == 1:
-        picture = figures.kernel_table(kernel[:, :, 0], scale)
-        words = "Blue weights count against, red ones for; white is 0."
-    else:
-        picture = figures.picture(
-            images.tile(kernel, 16), scale, f"The {channels} slices of kernel {index}", 16 * 18
-        )
-        words = (
-            f"One {height}×{width} slice for each of the {channels} maps of the layer before, "
-            f"16 in a row. Blue counts against, red for; the ends are ∓{scale.high:.3g}."
-        )
-    return (
-        figures.title("Kernel", f"{height}×{width}×{channels}, bias {bias:+.3f}")
-        + picture
-        + figures.note(words)
-    )
-
-
-def background_note(layer: Layer, index: int) -> str:
-    """What the flat part of a map is: the first convolution's answer to black pixels."""
-    if layer is not view.network.layers[0] or layer.kind != "Conv2D" or layer.activation != "relu":
-        return ""
-    bias = float(layer.weights["bias"][index]) if "bias" in layer.weights else 0.0
-    return (
-        f" A black background pixel is 0, so there the map shows ReLU(bias) = {max(bias, 0.0):.3f}."
-    )
-
-
 def layer_maps() -> FloatArray:
     """The chosen layer's output for the image in view, as maps (h, w, n); of one cell each if it is
     flat."""
     # Looked up each time: this page's fragment lives on, and would keep the array.
     shape = (1, 1, -1) if flat else layer.output_shape
     return view.activations[layer.name].reshape(shape)
-
-
-def as_numbers(index: int) -> str:
-    """The map's values, and the kernel that made them."""
-    chosen = layer_maps()[:, :, index]
-    return (
-        figures.row(
-            figures.title(f"Map {index} of {layer.name}", figures.shape(chosen.shape))
-            + figures.facts(
-                [
-                    ("smallest", f"{chosen.min():.4f}"),
-                    ("mean", f"{chosen.mean():.4f}"),
-                    ("largest (peak)", f"{chosen.max():.4f}"),
-                    ("cells above 0", f"{np.mean(chosen > 0):.1%}"),
-                ]
-            )
-            + figures.note(background_note(layer, index)),
-            kernel_figure(layer, index),
-        )
-        + figures.title(f"Map {index} as numbers", "cells above 0 are marked; .31 is 0.31")
-        + figures.number_table(chosen, figures.short_number)
-    )
 
 
 def map_file(index: int) -> bytes:
@@ -147,11 +86,7 @@ def sheet_file() -> bytes:
 
 def numbers(index: int) -> None:
     """The map in numbers, and the files of it."""
-    figures.show(
-        cache.kept(
-            lambda: as_numbers(index), "numbers", view.model.key, view.index, layer.name, index
-        )
-    )
+    microscope.numbers()
     name = f"{layer.name}_image{view.index}"
     one = f"{name}_filter{index}"
     downloads(
@@ -325,28 +260,25 @@ def epochs(index: int) -> None:
     """The kernel and the map as they were at each saved epoch."""
     try:
         saved = cache.checkpoints(view.model)
-        outputs, probabilities = cache.epoch_outputs(view.model, view.index, layer.name)
+        maps = cache.epoch_maps(view.model, view.index, layer.name)
     except ModelError as error:
         figures.show(figures.note(escape(str(error))))
         return
     insights, _ = frame.measured(view)
-    key = view.model.key, layer.name, index
-    films = [cache.once(lambda: map_film(outputs[..., index], index), "map film", view.index, *key)]
+    kernels = []
     if layer.kind == "Conv2D":
-        films.insert(0, cache.once(lambda: kernel_film(saved.values(), index), "kernel film", *key))
+        key = "kernel film", view.model.key, layer.name, index
+        kernels.append(cache.once(lambda: kernel_film(saved.values(), index), *key))
+    film = map_film(maps, index)
     figures.show(figures.title(f"Filter {index} of {layer.name}, as the network learned"))
     epoch_player(
         view,
-        films,
+        [*kernels, film],
         list(saved),
-        probabilities,
+        maps.probabilities,
         insights,
-        index,
     )
-    figures.show(figures.title(f"All {count} maps of {layer.name} at that epoch"))
-    epoch_sheet(
-        cache.epoch_sheet(view.model, view.index, layer.name), layer.output_shape, len(saved)
-    )
+    epoch_sheet(maps, f"All {count} maps of {layer.name} at that epoch")
     figures.show(
         figures.note(
             "Each picture, and each map of the sheet, has one colour scale for all epochs, so what "
@@ -356,13 +288,22 @@ def epochs(index: int) -> None:
             "that it keeps, and whether the prediction settles before or after it."
         )
     )
+
+    def columns() -> list[images.Column]:
+        outputs, _ = cache.epoch_outputs(view.model, view.index, layer.name)
+        chosen = [output[..., index] for output in outputs]
+        return [
+            *((each.title, list(each.pictures), each.scale) for each in kernels),
+            (film.title, chosen, film.scale),
+        ]
+
     name = f"{layer.name}_filter{index}_image{view.index}_epochs"
     downloads(
         (
             "All epochs (PNG)",
             f"{name}.png",
             lambda: images.rows_figure(
-                [(film.title, list(film.pictures), film.scale) for film in films],
+                columns(),
                 [f"epoch {epoch}" for epoch in saved],
                 f"Filter {index} of {layer.name}, {view.title}",
             ),
@@ -371,7 +312,8 @@ def epochs(index: int) -> None:
             "All epochs (NPZ)",
             f"{name}.npz",
             lambda: images.arrays_npz(
-                {film.title: film.pictures for film in films} | {"epochs": np.array(list(saved))}
+                {title: np.stack(pictures) for title, pictures, _ in columns()}
+                | {"epochs": np.array(list(saved))}
             ),
         ),
     )
@@ -390,10 +332,10 @@ def kernel_film(networks: Iterable[Network], index: int) -> Film:
     return Film("Kernel", words, tiled, scale, 288)
 
 
-def map_film(maps: FloatArray, index: int) -> Film:
-    """A filter's maps (epochs, height, width)."""
+def map_film(maps: cache.EpochMaps, index: int) -> MapFilm:
+    """A filter's maps, which the sheet has."""
     words = "Activation, for the image in view."
-    return Film(f"Map {index}", words, maps.copy(), Scale.of(maps), 200)
+    return MapFilm(f"Map {index}", words, index, maps.shape[1:3], maps.scales[index], 200)
 
 
 def notes() -> str:
@@ -411,19 +353,21 @@ def notes() -> str:
 
 
 PANELS = {"numbers": numbers, "top images": top_images, "epochs": epochs}
+# The browser has all that the others need for another filter.
+DRAWN_HERE = ("top images", "epochs")
 
 
 @serving.fragment
 def explorer() -> None:
-    """All that depends on the filter: only this runs again when it changes."""
+    """All that depends on the filter: where the server has to know it, only this runs again."""
+    index = controls.chosen_filter(count)
     left, right = st.columns([11, 10])
-    with right:
-        index = controls.filter_index(layer.output_shape[-1])
-    pinned = controls.pinned_unit(layer)
+    panel = "" if flat else controls.panel(list(PANELS))
     with left:
-        microscope.feature_sheet(view, layer, index, pinned, shared)
+        pinned = controls.pinned_unit(layer)
+        microscope.feature_sheet(view, layer, index, pinned, shared, panel in DRAWN_HERE)
     with right:
-        microscope.microscope(layer)
+        microscope.microscope()
     if flat:
         name = f"{layer.name}_image{view.index}"
         downloads(
@@ -435,7 +379,7 @@ def explorer() -> None:
             ("Numbers (NPY)", f"{name}.npy", lambda: images.numbers_npy(layer_maps().ravel())),
         )
         return
-    PANELS[controls.panel(list(PANELS))](index)
+    PANELS[panel](index)
 
 
 layer = controls.layer(view.network)

@@ -304,9 +304,19 @@ def filter_effects(
     """
     chart = _effects(lost.astype(float).tobytes(), class_lost.astype(float).tobytes(), domain)
     # In data of its own, which is all that changes with a click: the browser would draw the whole
-    # chart anew for another specification. A table without a row would have no columns either.
-    states = _table([{"filter": index, "now": "off"} for index in (-1, *off)])["datasets"]["rows"]
-    return chart | {"datasets": chart["datasets"] | {"off": states}}
+    # chart anew for another specification.
+    return chart | {"datasets": chart["datasets"] | {"off": _off(tuple(off))}}
+
+
+# 400 bytes each, most of them for no filter of a layer.
+@lru_cache(64)
+def _off(filters: tuple[int, ...]) -> bytes:
+    """The data that says which filters are off."""
+    # A table without a row would have no columns either.
+    rows: bytes = _table([{"filter": index, "now": "off"} for index in (-1, *filters)])["datasets"][
+        "rows"
+    ]
+    return rows
 
 
 # 10 kB each. For the arrays their bytes, which a cache can look up.

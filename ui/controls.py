@@ -35,7 +35,7 @@ DEFAULT_EXAMPLES = 2
 # The URL parameters of the pinned unit.
 PIN = ("row", "col")
 # These have no widget of Streamlit's, so they are kept in the URL by `_keep` alone.
-URL_ONLY = (*PIN, "off", "epoch")
+URL_ONLY = ("filter", *PIN, "off", "epoch")
 
 
 class _Bound(TypedDict):
@@ -68,18 +68,12 @@ def choose(**values: Any) -> None:
 
 
 def carry_over(page: str) -> None:
-    """Keeps the filter and what is in the URL alone when the page is switched to `page`.
-
-    Streamlit 1.67 does so alone for widgets, except for a value that came with the link: on a
-    direct switch to another page that has the same control it falls back to the default.
-    """
+    """Keeps what is in the URL alone when the page is switched to `page`."""
     switched = st.session_state.get("shown_page", page) != page
     st.session_state["shown_page"] = page
     if not switched:
         return
-    if index := st.session_state.get("filter", 0):
-        choose(filter=index)
-    kept = {"filter": index or None} | {key: st.session_state.get(key) for key in URL_ONLY}
+    kept = {key: st.session_state.get(key) for key in URL_ONLY}
     st.query_params.update(
         {
             key: str(value)
@@ -142,13 +136,19 @@ def layer(network: Network) -> Layer:
     return layers[name or default]
 
 
-def filter_index(count: int) -> int:
-    """Which of a layer's `count` filters a figure shows."""
-    if count == 1:
-        return 0
-    if st.session_state.get("filter", 0) >= count:  # chosen where there are more filters
-        choose(filter=0)
-    return st.slider("Filter", 0, count - 1, 0, key="filter", **_BOUND)
+def chosen_filter(count: int) -> int:
+    """Which of `count` filters figures show, 0 where there is no such filter; in the URL alone, for
+    the browser's components choose it."""
+    # A flattened layer may have a hundred thousand units.
+    asked = _whole_number(st.query_params.get("filter", ""), digits=6)
+    index = asked if asked is not None and asked < count else 0
+    keep_filter(index)
+    return index
+
+
+def keep_filter(index: int) -> None:
+    """Shows a filter; 0 stays out of the URL."""
+    _keep(filter=index or None)
 
 
 def pinned_unit(layer: Layer) -> tuple[int, int] | None:
@@ -392,13 +392,13 @@ def _keep(**values: object) -> None:
         if value is None:
             st.query_params.pop(key, None)
     there = {key: str(value) for key, value in values.items() if value is not None}
-    if there:
-        st.query_params.update(there)
+    if any(st.query_params.get(key) != value for key, value in there.items()):
+        st.query_params.update(there)  # which the browser hears of
 
 
-def _whole_number(text: str) -> int | None:
+def _whole_number(text: str, digits: int = 4) -> int | None:
     """The number that a few digits are, None for any other text."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 4 else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else None
 
 
 def _random_image() -> None:

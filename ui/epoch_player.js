@@ -2,6 +2,8 @@
 // comes to rest is told to the server, for the address.
 const STEP = 600; // ms an epoch, while playing
 const REST = 400; // ms without a move, before the server hears of it
+// What the sheet of maps, a component beside this one, has to know, and its maps.
+const shared = (globalThis.shownEpoch ??= {});
 const CURVE = { width: 250, height: 120, left: 38, bottom: 18 };
 
 const make = (name, parent, properties = {}) => {
@@ -22,6 +24,7 @@ function build(root) {
     at: null,
     timer: null,
     rest: null,
+    follow: () => player.figures.forEach((figure) => figure(player.at)),
   };
   player.slider.setAttribute("aria-label", "Epoch");
   player.words.setAttribute("aria-live", "polite");
@@ -74,11 +77,11 @@ function draw(player) {
 function drawFilm(film, count, stage) {
   const figure = make("div", stage);
   make("h4", figure, { textContent: film.title });
-  const picture = make("i", figure);
+  const picture = make(film.sheet ? "i" : "canvas", figure);
   const [height, width] = film.size;
   figure.style.width = picture.style.width = `${film.width}px`;
   picture.style.aspectRatio = `${width} / ${height}`;
-  picture.style.backgroundImage = `url(${film.sheet})`;
+  if (film.sheet) picture.style.backgroundImage = `url(${film.sheet})`;
   picture.setAttribute("role", "img");
   picture.setAttribute("aria-label", film.title);
   const bar = make("div", figure, { className: "colours" });
@@ -87,7 +90,8 @@ function drawFilm(film, count, stage) {
   bar.append(film.ends[1]);
   make("p", figure, { textContent: film.words });
   return (at) => {
-    picture.style.backgroundPositionY = count > 1 ? `${(100 * at) / (count - 1)}%` : "0";
+    if (!film.sheet) shared.maps?.paint(picture, at, [film.index], 1);
+    else picture.style.backgroundPositionY = count > 1 ? `${(100 * at) / (count - 1)}%` : "0";
   };
 }
 
@@ -153,9 +157,8 @@ function show(player, at) {
   const accuracy = data.accuracies.length ? `, test accuracy ${percent(data.accuracies[at])}` : "";
   player.words.textContent = when + accuracy;
   player.slider.setAttribute("aria-valuetext", when);
-  player.figures.forEach((figure) => figure(at));
-  // For the sheet of all maps, a component of its own.
-  globalThis.shownEpoch = { at, chosen: data.chosen };
+  shared.at = at;
+  shared.chosen = data.films.find((film) => "index" in film)?.index;
   document.dispatchEvent(new Event("epoch"));
 }
 
@@ -169,6 +172,7 @@ export default function ({ data: json, parentElement, setTriggerValue }) {
   const epochs = String(player.data?.epochs);
   Object.assign(player, { data, setTriggerValue });
   draw(player);
+  document.addEventListener("epoch", player.follow);
   // What the server says counts, unless the slider has moved on meanwhile or is playing.
   const elsewhere = data.epochs[data.at] !== player.told;
   const stays = epochs === String(data.epochs) && (player.timer || !elsewhere);
@@ -177,5 +181,6 @@ export default function ({ data: json, parentElement, setTriggerValue }) {
   return () => {
     clearInterval(player.timer);
     clearTimeout(player.rest);
+    document.removeEventListener("epoch", player.follow);
   };
 }

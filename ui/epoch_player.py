@@ -1,6 +1,7 @@
-"""A slider over a model's saved epochs, with play, a browser component.
+"""A slider over a model's saved epochs, with play, and a sheet of maps that follows it.
 
-All epochs are sent at once, so moving the slider asks nothing of the server.
+Both are browser components. All epochs are sent at once, so moving the slider asks nothing of the
+server.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from core.cache import EpochMaps
 from core.dataset import CLASS_NAMES
-from core.images import SHEET_COLUMNS, FloatArray, Scale, colour_stops, sheet_uri
+from core.images import SHADES, SHEET_COLUMNS, FloatArray, Scale, colour_stops, sheet_uri
 from core.insights import Insights
-from core.network import Shape
 from ui import controls, figures
 from ui.frame import View
 from ui.serving import as_json
@@ -55,13 +56,25 @@ class Film:
         return sheet_uri(np.moveaxis(self.pictures, 0, 2), 1, self.scale)
 
 
+@dataclass(frozen=True)
+class MapFilm:
+    """The same of one map of `epoch_sheet`, whose pictures the browser has; the sheet outlines
+    it."""
+
+    title: str
+    words: str
+    index: int
+    size: tuple[int, int]
+    scale: Scale
+    width: int
+
+
 def epoch_player(
     view: View,
-    films: Sequence[Film],
+    films: Sequence[Film | MapFilm],
     epochs: Sequence[int],
     probabilities: FloatArray,
     insights: Insights | None,
-    chosen: int | None = None,
 ) -> None:
     """Shows what was saved of a training, one epoch at a time; the chosen one is in the URL.
 
@@ -71,7 +84,6 @@ def epoch_player(
         epochs: their numbers, ascending, 0 for before the training.
         probabilities: the network's output for the image in view at each epoch, (epochs, 10).
         insights: with the test accuracy at each epoch, if the model was measured.
-        chosen: the filter that `epoch_sheet` outlines.
     """
 
     def picked() -> None:
@@ -87,7 +99,6 @@ def epoch_player(
             films=[_film(film) for film in films],
             classes=CLASS_NAMES,
             label=view.label,
-            chosen=chosen,
             title=view.title,
             probabilities=probabilities.round(4).tolist(),
             accuracies=insights.epoch_accuracy.round(4).tolist() if insights else [],
@@ -97,39 +108,30 @@ def epoch_player(
     )
 
 
-def epoch_sheet(sheet: str, shape: Shape, epochs: int) -> None:
+def epoch_sheet(maps: EpochMaps, title: str) -> None:
     """Shows all maps of a layer at the epoch of the player on the same page.
 
     It is a component of its own because a filter move leaves it as it is: Streamlit sends a large
     message that did not change only once.
-
-    Args:
-        sheet: what `cache.epoch_sheet` gives.
-        shape: the layer's output shape (h, w, filters).
-        epochs: how many there are.
     """
-    height, width, count = shape
-    columns = min(SHEET_COLUMNS, count)
-    _sheet(
-        data=as_json(
-            sheet=sheet,
-            columns=columns,
-            size=[-(-count // columns) * height, columns * width],
-            cell=[height, width],
-            count=count,
-            epochs=epochs,
-        ),
-        key="epoch_sheet",
+    header = as_json(
+        title=title,
+        shape=maps.shape,
+        columns=min(SHEET_COLUMNS, len(maps.scales)),
+        colours=colour_stops(maps.scales[0].palette, SHADES),
     )
+    _sheet(data=len(header).to_bytes(4, "little") + header + maps.shades, key="epoch_sheet")
 
 
-def _film(film: Film) -> dict[str, object]:
-    _, height, width = film.pictures.shape
-    return {
+def _film(film: Film | MapFilm) -> dict[str, object]:
+    picture = (
+        {"index": film.index, "size": film.size}
+        if isinstance(film, MapFilm)
+        else {"sheet": film.sheet, "size": film.pictures.shape[1:]}
+    )
+    return picture | {
         "title": film.title,
         "words": film.words,
-        "sheet": film.sheet,
-        "size": [height, width],
         "width": film.width,
         "colours": colour_stops(film.scale.palette),
         "ends": [figures.number(film.scale.low), figures.number(film.scale.high)],

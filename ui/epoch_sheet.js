@@ -1,37 +1,95 @@
-// All maps of a layer at the epoch that the player shows, which says so by an event.
-const listeners = new WeakMap();
+// All maps of a layer at the epoch that the player shows. The player, a component beside this one,
+// enlarges one of them: what either has to tell is in `shared`, and an event says that it changed.
+const shared = (globalThis.shownEpoch ??= {});
 
-export default function ({ data: json, parentElement }) {
-  const data = JSON.parse(new TextDecoder().decode(json));
+const make = (name, parent, properties = {}) => {
+  const element = Object.assign(document.createElement(name), properties);
+  parent.append(element);
+  return element;
+};
+
+// Shades (maps, height, width, epochs), each the place in `colours`.
+class Maps {
+  constructor({ shape, columns, colours }, shades) {
+    [this.count, this.height, this.width, this.epochs] = shape;
+    this.columns = columns;
+    this.shades = shades;
+    // As ImageData takes them.
+    this.colours = colours.map((colour) => {
+      const rgb = parseInt(colour.slice(1), 16);
+      return 0xff000000 | ((rgb & 0xff) << 16) | (rgb & 0xff00) | (rgb >> 16);
+    });
+  }
+
+  // Paints maps at an epoch side by side, one pixel a cell; the canvas gets the size that takes.
+  paint(canvas, epoch, indices, columns) {
+    const { height, width, epochs, shades, colours } = this;
+    canvas.width = columns * width;
+    canvas.height = Math.ceil(indices.length / columns) * height;
+    const image = new ImageData(canvas.width, canvas.height);
+    const pixels = new Uint32Array(image.data.buffer);
+    indices.forEach((index, place) => {
+      const corner = Math.floor(place / columns) * height * canvas.width + (place % columns) * width;
+      const first = index * height * width;
+      for (let cell = 0; cell < height * width; cell++) {
+        const at = corner + Math.floor(cell / width) * canvas.width + (cell % width);
+        pixels[at] = colours[shades[(first + cell) * epochs + epoch]];
+      }
+    });
+    canvas.getContext("2d").putImageData(image, 0, 0);
+  }
+}
+
+async function unpack(data) {
+  const start = 4 + new DataView(data.buffer, data.byteOffset).getUint32(0, true);
+  const header = JSON.parse(new TextDecoder().decode(data.subarray(4, start)));
+  const packed = new Blob([data.subarray(start)]).stream();
+  const shades = packed.pipeThrough(new DecompressionStream("deflate"));
+  return { header, shades: new Uint8Array(await new Response(shades).arrayBuffer()) };
+}
+
+function build(root) {
+  const title = make("p", root, { className: "title" });
+  const frame = make("div", root, { className: "sheet" });
+  const sheet = { title, frame, canvas: make("canvas", frame), outline: make("b", frame) };
+  sheet.canvas.role = "img";
+  sheet.show = () => show(sheet);
+  return sheet;
+}
+
+function show({ canvas, outline }) {
+  const { at, chosen, maps } = shared;
+  if (!maps || at === undefined) return;
+  const { count, columns } = maps;
+  const rows = Math.ceil(count / columns);
+  maps.paint(canvas, at, [...Array(count).keys()], columns);
+  outline.hidden = chosen >= count;
+  outline.style.left = `${(100 * (chosen % columns)) / columns}%`;
+  outline.style.top = `${(100 * Math.floor(chosen / columns)) / rows}%`;
+  outline.style.width = `${100 / columns}%`;
+  outline.style.height = `${100 / rows}%`;
+}
+
+const sheets = new WeakMap();
+
+export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".epoch-player");
-  const { cell, columns, count, epochs } = data;
-  const [height, width] = data.size;
-  const frame = document.createElement("div");
-  const picture = document.createElement("i");
-  const outline = document.createElement("b");
-  frame.className = "sheet";
-  frame.style.setProperty("--columns", columns);
-  frame.style.setProperty("--rows", Math.ceil(count / columns));
-  picture.style.aspectRatio = `${width} / ${height}`;
-  picture.style.backgroundImage = `url(${data.sheet})`;
-  picture.setAttribute("role", "img");
-  picture.setAttribute("aria-label", `All ${count} maps of the layer at the epoch`);
-  picture.append(outline);
-  frame.append(picture);
-  root.replaceChildren(frame);
-
-  const show = () => {
-    const { at, chosen } = globalThis.shownEpoch ?? { at: epochs - 1, chosen: null };
-    picture.style.backgroundPositionY = epochs > 1 ? `${(100 * at) / (epochs - 1)}%` : "0";
-    outline.hidden = chosen === null || chosen >= count;
-    outline.style.left = `${(100 * (chosen % columns) * cell[1]) / width}%`;
-    outline.style.top = `${(100 * Math.floor(chosen / columns) * cell[0]) / height}%`;
-    outline.style.width = `${(100 * cell[1]) / width}%`;
-    outline.style.height = `${(100 * cell[0]) / height}%`;
+  if (!sheets.has(root)) sheets.set(root, build(root));
+  const sheet = sheets.get(root);
+  document.addEventListener("epoch", sheet.show);
+  sheet.latest = data;
+  unpack(data).then(({ header, shades }) => {
+    if (sheet.latest !== data) return; // it was left meanwhile
+    const { title, frame, canvas } = sheet;
+    shared.maps = new Maps(header, shades);
+    title.textContent = header.title;
+    canvas.ariaLabel = header.title;
+    frame.style.setProperty("--columns", header.columns);
+    frame.style.setProperty("--rows", Math.ceil(header.shape[0] / header.columns));
+    document.dispatchEvent(new Event("epoch"));
+  });
+  return () => {
+    document.removeEventListener("epoch", sheet.show);
+    sheet.latest = shared.maps = null;
   };
-  document.removeEventListener("epoch", listeners.get(root));
-  listeners.set(root, show);
-  document.addEventListener("epoch", show);
-  show();
-  return () => document.removeEventListener("epoch", listeners.get(root));
 }

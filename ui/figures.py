@@ -7,11 +7,11 @@ by the browser without smoothing, and sits exactly beside the numbers that belon
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
 from core.dataset import CLASS_NAMES
@@ -23,10 +23,7 @@ from core.images import (
     colour_stops,
     data_uri,
     sheet_uri,
-    to_indices,
 )
-
-_HUNDREDTHS = [f".{hundredths:02}" for hundredths in range(100)]
 
 NUMBERS_DIFFER = (
     "A filter's number means nothing across trainings: in another model it is another filter."
@@ -96,49 +93,19 @@ def colour_bar(scale: Scale, words: str = "") -> str:
     )
 
 
-def number_table(values: AnyArray, form: Callable[[Any], str] = str) -> str:
-    """An array (h, w) as a table with row and column numbers; positive cells are marked."""
-    # End tags that HTML lets one leave out are left out: they would double the size of a message
-    # that every move of the filter slider sends.
+def number_table(values: npt.NDArray[np.uint8]) -> str:
+    """An array (h, w) as a table with row and column numbers; cells above 0 are marked."""
+    # End tags that HTML lets one leave out are left out: they would double its size.
     head = "".join(f"<th>{column}" for column in range(values.shape[1]))
     body = "".join(
         f"<tr><th>{row}"
-        + "".join(
-            f"<td class=p>{form(value)}" if value > 0 else f"<td>{form(value) if value else 0}"
-            for value in cells
-        )
+        + "".join(f"<td class=p>{value}" if value > 0 else "<td>0" for value in cells)
         for row, cells in enumerate(values.tolist())
     )
     return (
         f'<div class="fit"><table class="numbers cells" style="--cells:{values.shape[1] + 1}">'
         f"<tr><th>{head}{body}</table></div>"
     )
-
-
-def short_number(value: float) -> str:
-    """A value in about three characters, as in ".31" or "1.4", for tables with many cells."""
-    if 0 < value < 0.995:
-        return _HUNDREDTHS[round(100 * value)]
-    return f"−{short_number(-value)}" if value < 0 else f"{value:.1f}"
-
-
-def kernel_table(kernel: FloatArray, scale: Scale) -> str:
-    """A kernel (h, w) as numbers on their colours."""
-    stops = colour_stops(scale.palette, 256)
-    entries = to_indices(kernel, scale)
-    rows = []
-    for row in range(kernel.shape[0]):
-        cells = []
-        for column in range(kernel.shape[1]):
-            entry = int(entries[row, column])
-            # Both ends of the diverging palette are dark, its middle is light.
-            ink = "#fff" if entry < 56 or entry > 199 else "#000"
-            cells.append(
-                f'<td class="kernel" style="background:{stops[entry]};color:{ink}">'
-                f"{kernel[row, column]:+.3f}</td>"
-            )
-        rows.append("<tr>" + "".join(cells) + "</tr>")
-    return f'<table class="numbers">{"".join(rows)}</table>'
 
 
 def scrolling(content: str, label: str) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocket, expect
 
 # Each page's address and its name in the navigation.
 PAGES = {
@@ -18,6 +18,25 @@ PAGES = {
     "ablation": "Switch filters off",
     "embedding": "Map of images",
 }
+
+
+class Traffic:
+    """What a page and its server say to each other, counted from the start or from `reset`."""
+
+    def __init__(self, page: Page) -> None:
+        self.sent = 0
+        self.received: list[int] = []
+        page.on("websocket", self._listen)
+
+    def _listen(self, socket: WebSocket) -> None:
+        def sent(_frame: str | bytes) -> None:
+            self.sent += 1
+
+        socket.on("framesent", sent)
+        socket.on("framereceived", lambda frame: self.received.append(len(frame)))
+
+    def reset(self) -> None:
+        self.sent, self.received = 0, []
 
 
 def wait_until_idle(page: Page) -> None:
@@ -37,6 +56,8 @@ def wait_until_complete(page: Page) -> None:
     if page.locator(".st-key-microscope").count():
         expect(page.locator(".microscope-title")).not_to_be_empty()
         expect(page.get_by_role("listbox").first).to_be_visible()
+    if page.locator(".st-key-filter_slider").count():
+        expect(slider(page, "Filter")).to_be_visible()
 
 
 def sidebar(page: Page) -> Locator:

@@ -18,16 +18,23 @@ def test_the_epochs_play_in_the_browser(server: Server, visit: Visit) -> None:
     page.goto(f"{server.url}/filter_explorer?model=tutorial&panel=epochs&epoch=2")
     wait_until_complete(page)
     player = page.locator(".st-key-epoch_player")
-    sheet = page.locator(".st-key-epoch_sheet i")
-    picture = player.locator("i").last
+    sheet = page.locator(".st-key-epoch_sheet canvas")
+    kernel, picture = player.locator("i"), player.locator("canvas")
     slider = player.get_by_role("slider", name="Epoch")
     place = "element => element.style.backgroundPositionY"
+    pixels = 'canvas => [...canvas.getContext("2d").getImageData(0, 0, 26, 26).data]'
 
     expect(player.get_by_text("after epoch 2, test accuracy")).to_be_visible()
-    assert picture.evaluate(place) == sheet.evaluate(place) == "40%"
+    assert kernel.evaluate(place) == "40%"
+    # The first map of the sheet, enlarged.
+    expect(picture).to_have_js_property("width", 26)
+    second = picture.evaluate(pixels)
+    assert second == sheet.evaluate(pixels)
+    assert len(set(second)) > 50
     slider.press("Home")
     expect(player.get_by_text("before training, test accuracy")).to_be_visible()
-    assert picture.evaluate(place) == sheet.evaluate(place) == "0%"
+    assert kernel.evaluate(place) == "0%"
+    assert second != picture.evaluate(pixels) == sheet.evaluate(pixels)
     assert_parameters(page, epoch=0)
     wait_until_idle(page)
 

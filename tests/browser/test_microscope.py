@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from playwright.sync_api import Page, WebSocket, expect
+from playwright.sync_api import Page, expect
 
 from benchmarks.server import Server
 from core import cache, dataset
@@ -224,25 +224,6 @@ def sheet(page: Page, layer: str) -> Any:
     return cells
 
 
-class Traffic:
-    """What a page and its server say to each other, counted from the start or from `reset`."""
-
-    def __init__(self, page: Page) -> None:
-        self.sent = 0
-        self.received: list[int] = []
-        page.on("websocket", self._listen)
-
-    def _listen(self, socket: WebSocket) -> None:
-        def sent(_frame: str | bytes) -> None:
-            self.sent += 1
-
-        socket.on("framesent", sent)
-        socket.on("framereceived", lambda frame: self.received.append(len(frame)))
-
-    def reset(self) -> None:
-        self.sent, self.received = 0, []
-
-
 def title(page: Page) -> str:
     return page.locator(".microscope-title").inner_text()
 
@@ -253,7 +234,7 @@ def assert_title(page: Page, text: str) -> None:
 
 def test_a_pointer_and_a_walking_kernel_send_nothing(server: Server, visit: Visit) -> None:
     page = visit(server.url, complete=False)
-    traffic = Traffic(page)
+    traffic = app.Traffic(page)
     page.goto(f"{server.url}/filter_explorer?layer=conv_layer_3")
     app.wait_until_complete(page)
     cells = sheet(page, "conv_layer_3")
@@ -276,7 +257,7 @@ def test_a_pointer_and_a_walking_kernel_send_nothing(server: Server, visit: Visi
 
 def test_the_code_and_the_weights_come_once_and_when_needed(server: Server, visit: Visit) -> None:
     page = visit(server.url, complete=False)
-    traffic = Traffic(page)
+    traffic = app.Traffic(page)
     page.goto(f"{server.url}/filter_explorer")
     app.wait_until_complete(page)
     sheet(page, "conv_layer_1")

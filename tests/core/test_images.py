@@ -83,6 +83,28 @@ def test_a_sheet_scales_each_map_by_itself_or_all_together() -> None:
     assert abs(int(shared[0, 0]) - 255 / 4) <= 4
 
 
+@pytest.mark.parametrize("signed", [False, True])
+def test_shades_of_a_map_have_one_scale_for_all_times(signed: bool) -> None:
+    films = RNG.random((3, 4, 5, 2), np.float32) - (0.5 if signed else 0)
+    films[..., 1] *= 1e-3
+    shades, scales = images.shades(list(films))
+    assert shades.shape == (2, 4, 5, 3)
+    for index in range(2):
+        maps = films[..., index]
+        assert scales[index] == Scale.of(maps)
+        expected = images.to_indices(maps, Scale.of(maps)) * ((images.SHADES - 1) / 255)
+        assert np.abs(np.moveaxis(shades[index], 2, 0) - expected).max() <= 0.7
+
+
+def test_where_all_is_zero_the_shade_is_that_of_zero() -> None:
+    films = [np.zeros((2, 2, 2), np.float32)]
+    assert not images.shades(films)[0].any()
+    films[0][0, 0, 0] = -1
+    shades, scales = images.shades(films)
+    assert (shades[1] == images.SHADES // 2).all()
+    assert scales[1] == Scale(-1, 1, "diverging")
+
+
 def test_the_strongest_maps_come_first_and_ties_in_order() -> None:
     maps = np.zeros((2, 2, 4), np.float32)
     maps[0, 1] = [1, 3, 3, 2]

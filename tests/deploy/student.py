@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from http.cookies import SimpleCookie
 from typing import Any
+from urllib.parse import parse_qsl
 
 import websocket
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -21,6 +22,9 @@ FIRST_DELAY, LONGEST_DELAY, FIRST_PAUSE = 0.5, 4.0, 0.1
 
 class ReturningStudent(Student):
     """Keeps nginx's cookie, and sends it with all that follows.
+
+    `query` is the address as Streamlit's frontend keeps it: with what the server writes there, but
+    without what a component's JavaScript has written since.
 
     Attributes:
         replica: the address of the replica that holds the session.
@@ -57,9 +61,9 @@ class ReturningStudent(Student):
                 pass
 
     def come_back(self) -> Reply:
-        """Connects again and asks for the page as it was, with the address as it is.
+        """Connects again and asks for the page as it was, with the address as Streamlit knows it.
 
-        As the frontend does if the last run was a fragment's, which a filter move's is.
+        As the frontend does where a fragment has a clock, which all of the app's have.
         """
         self._socket.shutdown()
         attempt = 0
@@ -100,6 +104,8 @@ class ReturningStudent(Student):
     def _take(self, message: ForwardMsg, touched: set[DeltaPath], images: list[str]) -> None:
         if message.HasField("new_session"):
             self._session_id = message.new_session.initialize.session_id
+        if message.HasField("page_info_changed"):
+            self.query = dict(parse_qsl(message.page_info_changed.query_string))
         super()._take(message, touched, images)
 
 

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.browser import app
@@ -67,6 +67,10 @@ def assert_view(page: Page, index: int) -> None:
     app.assert_parameters(page, image=IMAGE, layer=LAYER, filter=index)
 
 
+def part(page: Page, name: str) -> Locator:
+    return app.main(page).get_by_role("radio", name=name)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_headers_break_no_page(site: Site, visit: Visit, scheme: str) -> None:
     page = visit(site.url, color_scheme=scheme)
@@ -81,23 +85,38 @@ def test_the_headers_break_no_page(site: Site, visit: Visit, scheme: str) -> Non
     assert not refused
 
 
-@pytest.mark.parametrize("moved", [True, False], ids=["moved", "only opened"])
+@pytest.mark.parametrize("moved", ["image and filter", "filter", "nothing"])
 def test_a_page_comes_back_on_another_replica(
-    start_site: StartSite, context: BrowserContext, moved: bool
+    start_site: StartSite, context: BrowserContext, moved: str
 ) -> None:
     site = start_site(2)
     page = context.new_page()
     page.goto(site.url + ADDRESS)
     app.wait_until_complete(page)
     index = FILTER
-    if moved:
+    if "image" in moved:
+        # From then on the frontend sends an address that it keeps, without what JavaScript writes.
+        box = app.sidebar(page).get_by_label("Test image", exact=True)
+        for key, image in (("ArrowUp", IMAGE + 1), ("ArrowDown", IMAGE)):
+            box.press(key)
+            app.assert_parameters(page, image=image)
+            app.wait_until_idle(page)
+    if "filter" in moved:
+        # In the browser alone: the server has not heard of it when it fails.
         app.slider(page, "Filter").press("ArrowRight")
         index += 1
-        assert_view(page, index)
+    assert_view(page, index)
 
     fail(site, page)
     assert_view(page, index)
     app.slider(page, "Filter").press("ArrowRight")
+    assert_view(page, index + 1)
+
+    # The new server hears of it where it draws something for it.
+    part(page, "top images").click()
+    best = f"What excites filter {index + 1} of {LAYER} most"
+    expect(app.main(page).get_by_text(best)).to_be_visible()
+    part(page, "numbers").click()
     assert_view(page, index + 1)
 
     # The address alone is enough, too.

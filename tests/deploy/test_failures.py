@@ -34,17 +34,23 @@ class Seat:
         """The view is the student's own, in the server's words and in the address."""
         student = self.student
         assert student.shows(f"test image {self.image}, ")
-        assert student.shows(f"Map {self.filter} of {self.layer}")
+        sheet = student.data("sheet")
+        assert sheet["layer"] == self.layer
+        assert sheet["choice"] == {"filter": self.filter, "row": None, "col": None}
         query = {"image": str(self.image), "filter": str(self.filter)}
         if self.layer != LAYERS[0]:  # a default stays out of the address
             query["layer"] = self.layer
         assert student.query == query
 
-    def move(self) -> None:
-        """A filter further on, over the connection that is there."""
-        self.filter = self.filter % 62 + 1
-        self.student.change("filter", self.filter)
+    def tell(self) -> None:
+        """The browser lets the server know of the filter, over the connection that is there."""
+        self.student.say("sheet", "pick", {"filter": self.filter, "row": None, "col": None})
         self.check()
+
+    def move(self) -> None:
+        """A filter further on, of which the server hears."""
+        self.filter = self.filter % 62 + 1
+        self.tell()
 
 
 class Lecture:
@@ -101,8 +107,7 @@ def _join(site: Site, number: int) -> Seat:
     seat.student.change("image", float(seat.image))
     if seat.layer != LAYERS[0]:
         seat.student.change("layer", seat.layer)
-    seat.student.change("filter", seat.filter)
-    seat.check()
+    seat.tell()
     return seat
 
 

@@ -47,13 +47,15 @@ def read_only(tmp_path: Path) -> dict[str, str]:
 
 
 def visit_everything(server: Server) -> None:
-    """Opens each page, moves a filter, and has the server count in a process of its own."""
+    """Opens each page, chooses a filter that the server draws something for, and has the server
+    count in a process of its own."""
     with Visitor(server.url) as visitor:
         for page in PAGES:
             visitor.open(page)
-        visitor.open("filter_explorer")
-        visitor.change("filter", 7)
-        assert visitor.shows("Map 7 of conv_layer_1")
+        visitor.open("filter_explorer?panel=top+images")
+        visitor.say("sheet", "pick", {"filter": 7, "row": None, "col": None})
+        assert visitor.data("sheet")["choice"] == {"filter": 7, "row": None, "col": None}
+        assert visitor.shows("What excites filter 7 of conv_layer_1 most")
         visitor.query["off"] = "conv_layer_3:5"
         visitor.open("ablation")
         visitor.change("count_all")

@@ -22,6 +22,7 @@ from core.cache import Version
 from core.dataset import CLASS_NAMES
 from core.network import Network
 from tests.pages.conftest import COMPARED, PAGES, PARTS, Open, assert_sound, html, text
+from ui.controls import URL_ONLY
 
 MARK = "<b id=hostile>"
 # What each page shows, whatever else is in view.
@@ -78,7 +79,8 @@ PARAMETERS: dict[str, st.SearchStrategy[str]] = {
     "model": nearly("tutorial", "tuned"),
     "image": number(0, 9999),
     "layer": nearly(*LAYERS),
-    "filter": number(0, 63),
+    # As many as a flat layer has, which the explorer shows, too.
+    "filter": number(0, 63) | number(0, 1599),
     "scale": nearly("per map", "map", "shared"),
     "panel": nearly("numbers", "top images", "epochs"),
     "part": nearly(*PARTS),
@@ -173,10 +175,10 @@ MOVES = st.builds(
 
 
 def switch_page(app: AppTest, page: str) -> AppTest:
-    """Follows a link in the navigation, with the address as a browser would have it by now: bound
-    widgets are in it. AppTest leaves it as it was, and then Streamlit refuses to write there."""
-    if "filter" in app.session_state and (chosen := app.session_state["filter"]):
-        app.query_params["filter"] = str(chosen)
+    """Follows a link in the navigation. Streamlit's browser side leaves out of the address what no
+    widget is bound to; AppTest would keep it, and nothing would have to carry it over."""
+    for name in URL_ONLY:
+        app.query_params.pop(name, None)
     return app.switch_page(f"pages/{page}.py").run()
 
 
@@ -239,7 +241,8 @@ VALID: dict[str, Valid] = {
     "model": lambda value, _: value in ("tutorial", "tuned"),
     "image": lambda value, _: _is_number(value, 0, 9999) or _is_whole(value, 0, 9999),
     "layer": lambda value, _: value in (*LAYERS, None),
-    "filter": lambda value, _: _is_whole(value, 0, 1599),
+    # None is the first one, which stays out of the address.
+    "filter": lambda value, _: value is None or _is_whole(value, 1, 1599),
     "scale": lambda value, _: value in ("map", "shared", None),
     "panel": lambda value, _: value in ("numbers", "top images", "epochs", None),
     "part": lambda value, _: value in (*PARTS, None),

@@ -44,11 +44,16 @@ def others(server: Server) -> Iterator[None]:
     """Somebody else moves through the filters all the while, and nothing of ours fails."""
     said, latencies, over = len(server.log()), list[float](), Event()
     with Visitor(server.url) as student:
-        student.open("filter_explorer")
+        # The server draws these for each filter; of most others it only hears.
+        student.open("filter_explorer?panel=top+images")
+
+        def choose(index: int) -> None:
+            pick = {"filter": index, "row": None, "col": None}
+            latencies.append(student.say("sheet", "pick", pick).latency)
 
         def move() -> None:
             while not over.is_set():
-                latencies.append(student.change("filter", len(latencies) % 63 + 1).latency)
+                choose(len(latencies) % 63 + 1)
 
         thread = Thread(target=move)
         thread.start()
@@ -56,8 +61,9 @@ def others(server: Server) -> Iterator[None]:
         over.set()
         thread.join()
         # Once more than they have moved while it went on.
-        latencies.append(student.change("filter", 0).latency)
-        assert student.shows("Map 0 of conv_layer_1")
+        choose(0)
+        assert student.data("sheet")["choice"] == {"filter": 0, "row": None, "col": None}
+        assert student.shows("What excites filter 0 of conv_layer_1 most")
     assert len(latencies) > 1
     assert max(latencies) < LONGEST
     assert [file for file in raised_in(server.log()[said:]) if is_ours(file)] == []
@@ -108,7 +114,7 @@ def test_what_is_no_message_ends_only_its_own_connection(
 ) -> None:
     with Visitor(server.url) as visitor:
         visitor.open("")
-        visitor.say(payload)
+        visitor.send(payload)
         assert ends(visitor) == code
 
 
@@ -129,7 +135,7 @@ def test_a_message_of_megabytes_is_refused(server: Server, size: int) -> None:
     message.rerun_script.widget_states.widgets.add(id="x" * size, string_value="")
     with Visitor(server.url) as visitor:
         visitor.open("")
-        visitor.say(message.SerializeToString())
+        visitor.send(message.SerializeToString())
         assert ends(visitor) == TOO_BIG
 
 
@@ -142,13 +148,35 @@ def picked(value: object) -> str:
     return json.dumps([{"event": event, "value": value} for event in ("picked", "pick")])
 
 
+# Where a component chooses the filter, with the server drawing for each and without.
+CHOOSERS = (
+    ("filter_explorer", "feature_sheet"),
+    ("filter_explorer?panel=top+images", "feature_sheet"),
+    ("class_comparison", "filter_slider"),
+    ("class_comparison?compare=all+filters", "filter_slider"),
+)
+# What no component says, and what none of these components picks.
+DIGITS = "9" * 5000  # more than Python makes a number of
+NO_EVENTS = (
+    *("", "{", "5", "[5]", NESTED, picked("x" * (MEGABYTE // 2 - 1000))),
+    f'[{{"event": "pick", "value": {{"filter": {DIGITS}}}}}]',
+)
+NO_CHOICES: list[object] = [
+    *(5, None, [], {}, [{"filter": 7}], {"row": 3, "col": 3}),
+    *({"filter": 10**30}, {"filter": 1600}, {"filter": 2.5}, {"filter": 1e9}, {"filter": -1}),
+    *({"filter": float("nan")}, {"filter": float("-inf")}, {"filter": True}, {"filter": None}),
+    *({"filter": "7"}, {"filter": [7]}, {"filter": {"filter": 7}}, {"filter": "x" * 100_000}),
+    *({"filter": -1, "row": {}, "col": []}, {"filter": 7, "row": -1, "col": 10**30}),
+    {"filter": 7, "row": float("nan"), "col": True},
+]
+
 # Page, widget, the field that carries its value, the value. A component's or chart's widget is
 # found by its name or key.
 WRONG: list[tuple[str, str, str, object]] = [
-    ("filter_explorer", "filter", "string_value", "hostile"),
+    ("class_comparison", "examples", "string_value", "hostile"),
     *(
-        ("filter_explorer", "filter", "double_array_value", floats(*values))
-        for values in ([float("nan")], [float("inf")], [1e300], [-1], [2.5], [], [1, 2])
+        ("class_comparison", "examples", "double_array_value", floats(*values))
+        for values in ([float("nan")], [float("inf")], [1e300], [-1], [2.5], [], [2, 3])
     ),
     *(
         ("filter_explorer", "image", "double_value", value)
@@ -166,14 +194,15 @@ WRONG: list[tuple[str, str, str, object]] = [
     ("class_comparison", "images_a", "string_value", "1 " * (MEGABYTE // 2 - 1000)),
     ("class_comparison", "images_a", "double_value", 1.0),
     *(
-        ("filter_explorer", "feature_sheet", "json_trigger_value", said)
-        for said in (
-            *("", "{", "5", "[5]", NESTED, picked("x" * (MEGABYTE // 2 - 1000))),
-            *map(picked, (5, None, {"filter": 1e9}, {"filter": -1, "row": {}, "col": []})),
-        )
+        (page, component, "json_trigger_value", said)
+        for page, component in CHOOSERS
+        for said in (*NO_EVENTS, *map(picked, NO_CHOICES))
     ),
-    ("filter_explorer", "feature_sheet", "json_value", json.dumps({"pick": "x" * 900_000})),
-    ("filter_explorer", "feature_sheet", "json_value", NESTED),
+    *(
+        (page, component, "json_value", said)
+        for page, component in CHOOSERS
+        for said in (json.dumps({"pick": "x" * 900_000}), NESTED, "5", '{"pick": 5}')
+    ),
     *(
         ("dataset_gallery", "contact_sheet", "json_trigger_value", picked(value))
         for value in (True, 3.0, "3", [3], {"image": 3}, 10**30)

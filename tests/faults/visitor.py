@@ -36,16 +36,16 @@ class Visitor(Student):
 
     def ask(self) -> None:
         """Asks for the page, without waiting for it."""
-        self.say(self._message().SerializeToString())
+        self.send(self._message().SerializeToString())
 
     def tell(self, state: WidgetState) -> None:
         """Says what a widget's value is, whatever it is, and waits for the page."""
         message = self._message()
         message.rerun_script.widget_states.widgets.append(state)
-        self.say(message.SerializeToString())
+        self.send(message.SerializeToString())
         self._receive(time.perf_counter())
 
-    def say(self, payload: bytes) -> None:
+    def send(self, payload: bytes) -> None:
         """Sends any bytes."""
         self._socket.send_binary(payload)
 

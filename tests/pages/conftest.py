@@ -1,10 +1,12 @@
 """The app as a visitor drives it, without a browser."""
 
 import functools
+import json
 import re
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
@@ -73,6 +75,26 @@ def html(app: AppTest) -> str:
 def text(app: AppTest) -> str:
     """The words of the page's HTML."""
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", html(app))))
+
+
+def asked(app: AppTest, name: str) -> dict[str, Any]:
+    """What the server gives a component to draw."""
+    protos = [element.proto for element in app.get("bidi_component")]
+    (component,) = [proto for proto in protos if proto.component_name == name]
+    data: dict[str, Any] = json.loads(component.bytes)
+    return data
+
+
+def explored(app: AppTest) -> tuple[str, int]:
+    """The layer and the filter that the explorer shows."""
+    sheet = asked(app, "feature_sheet")
+    return sheet["layer"], sheet["choice"]["filter"]
+
+
+def compared(app: AppTest) -> int:
+    """The filter that the class comparison shows."""
+    index: int = asked(app, "filter_slider")["choice"]["filter"]
+    return index
 
 
 def assert_sound(app: AppTest) -> None:

@@ -1,5 +1,7 @@
 """What the pages do when a visitor acts, and when something they need is missing."""
 
+import base64
+import io
 import json
 import re
 from html import unescape
@@ -10,10 +12,23 @@ from urllib.parse import parse_qsl, urlsplit
 import numpy as np
 import pyarrow
 import pytest
+from PIL import Image
 
 from core import attempts, cache, dataset, model_folder
 from core.dataset import CLASS_NAMES, DatasetError
-from tests.pages.conftest import COMPARED, PAGES, PARTS, VIEWS, Open, assert_sound, html, text
+from tests.pages.conftest import (
+    COMPARED,
+    PAGES,
+    PARTS,
+    VIEWS,
+    Open,
+    asked,
+    assert_sound,
+    compared,
+    explored,
+    html,
+    text,
+)
 
 TUTORIAL = model_folder.MODELS_DIR / "tutorial"
 
@@ -37,10 +52,10 @@ def test_state_survives_a_page_switch(open_page: Open) -> None:
     app = open_page("filter_explorer", image=77, layer="conv_layer_3", filter=33)
     app.switch_page("pages/home.py").run()
     app.switch_page("pages/class_comparison.py").run()
-    assert "Filter 33 " in text(app)
+    assert compared(app) == 33
     app.switch_page("pages/filter_explorer.py").run()
     assert_sound(app)
-    assert "Map 33 of conv_layer_3" in text(app)
+    assert explored(app) == ("conv_layer_3", 33)
     assert "test image 77," in text(app)
 
 
@@ -55,47 +70,76 @@ def test_random_image_is_another_one(open_page: Open) -> None:
     assert all(0 <= index < 10_000 and index == int(index) for index in seen)
 
 
-def test_filter_explorer_shows_the_networks_numbers(open_page: Open) -> None:
-    app = open_page("filter_explorer", model="tutorial", image=5, layer="pool_layer_4", filter=9)
-    model = cache.models()["tutorial"]
-    chosen = cache.activations(model, 5)["pool_layer_4"][:, :, 9]
-    words = text(app)
-    assert f"largest (peak) {chosen.max():.4f}" in words
-    assert f"mean {chosen.mean():.4f}" in words
-    assert f"cells above 0 {np.mean(chosen > 0):.1%}" in words
-    assert html(app).count("<td class=p>") == np.count_nonzero(chosen > 0)
-
-
 def test_the_sheet_is_asked_for_what_the_address_says(open_page: Open) -> None:
-    def asked(**address: object) -> dict[str, Any]:
+    def sheet(**address: object) -> dict[str, Any]:
         app = open_page("filter_explorer", model="tutorial", image=5, **address)
-        components = [element.proto for element in app.get("bidi_component")]
-        (sheet,) = [proto for proto in components if proto.component_name == "feature_sheet"]
-        data: dict[str, Any] = json.loads(sheet.bytes)
-        return data
+        return asked(app, "feature_sheet")
 
-    default = asked()
-    assert (default["layer"], default["filter"]) == ("conv_layer_1", 0)
-    assert (default["shared"], default["pinned"]) == (False, None)
-    assert asked(scale="shared") == {**default, "shared": True}
-    changed = asked(layer="conv_layer_3", filter=7, row=10, col=4)
-    assert changed == {
-        **default,
-        "layer": "conv_layer_3",
-        "filter": 7,
-        "pinned": {"row": 10, "col": 4},
-    }
+    default = sheet()
+    assert default["layer"] == "conv_layer_1"
+    assert default["choice"] == {"filter": 0, "row": None, "col": None}
+    assert default["shared"] is False
+    assert sheet(scale="shared") == {**default, "shared": True}
+    changed = sheet(layer="conv_layer_3", filter=7, row=10, col=4)
+    choice = {"filter": 7, "row": 10, "col": 4}
+    assert changed == {**default, "layer": "conv_layer_3", "choice": choice}
     # A unit needs both, and has to be on the map.
-    assert asked(row=3)["pinned"] is None
-    assert asked(layer="pool_layer_4", row=3, col=20)["pinned"] is None
+    assert sheet(row=3)["choice"] == default["choice"]
+    assert sheet(layer="pool_layer_4", row=3, col=20)["choice"] == default["choice"]
+    # A filter that is not there is the first one.
+    assert sheet(layer="dense_layer_7", filter=10)["choice"] == default["choice"]
+
+
+def test_the_server_hears_of_a_filter_where_it_draws_for_it(open_page: Open) -> None:
+    def tells(page: str, component: str, **address: object) -> bool:
+        told = asked(open_page(page, **address), component)["tells"]
+        assert isinstance(told, bool)
+        return told
+
+    assert not tells("filter_explorer", "feature_sheet")
+    assert tells("filter_explorer", "feature_sheet", panel="top images")
+    assert tells("filter_explorer", "feature_sheet", panel="epochs")
+    # There are no panels for a flat layer, whichever was chosen before.
+    assert not tells("filter_explorer", "feature_sheet", panel="epochs", layer="dense_layer_6")
+    assert not tells("class_comparison", "filter_slider")
+    assert tells("class_comparison", "filter_slider", compare="all filters")
+
+
+def test_the_pair_has_all_filters_maps(open_page: Open) -> None:
+    app = open_page("class_comparison", model="tutorial", class_a=2, class_b=6)
+    data = asked(app, "filter_pair")
+    shown = [1, 16, 4, 7]  # the first two of each class
+    assert data["rows"] == ["1 Pullover", "16 Pullover", "4 Shirt", "7 Shirt"]
+    assert data["names"] == ["Pullover", "Shirt"]
+    model = cache.models()["tutorial"]
+    insights = cache.insights(model)
+    assert insights
+    layers = cache.network(model).spatial_layers
+    titles = [column["title"] for column in data["columns"]]
+    assert titles == ["input", *(layer.name for layer in layers)]
+    for column, layer in zip(data["columns"][1:], layers, strict=True):
+        maps = np.stack([cache.activations(model, index)[layer.name] for index in shown])
+        height, width, count = layer.output_shape
+        assert (column["count"], column["aspect"]) == (count, width / height)
+        largest = maps.max(axis=(0, 1, 2))
+        ends = np.stack([np.zeros(count), np.where(largest > 0, largest, 1)], 1)
+        assert np.allclose(column["ends"], ends)
+        # A row an image, a column a filter; each filter on its own scale.
+        picture = Image.open(io.BytesIO(base64.b64decode(column["src"].partition(",")[2])))
+        expected = (maps / ends[:, 1]).transpose(0, 1, 3, 2)  # images, rows, filters, columns
+        shade = np.asarray(picture).reshape(4, height, count, width).transpose(0, 1, 2, 3)
+        assert np.abs(shade / 255 - expected).max() < 4 / 255
+    for response, layer in zip(data["responses"], layers, strict=True):
+        assert response["layer"] == layer.name
+        assert np.allclose(response["means"], insights.class_means[layer.name][[2, 6]], atol=1e-5)
 
 
 def test_picked_images_are_compared(open_page: Open) -> None:
     boots = cache.class_indices("test", 9)[[10, 20]].tolist()
     app = open_page("class_comparison", images_b=f"{boots[0]}, {boots[1]}")
     assert_sound(app)
-    assert all(f"{index} Ankle boot: input" in html(app) for index in boots)
-    assert "0 Ankle boot: conv_layer_1" not in re.sub(r"\d+0 Ankle boot", "", html(app))
+    rows = ["19 T-shirt/top", "27 T-shirt/top", *(f"{index} Ankle boot" for index in boots)]
+    assert asked(app, "filter_pair")["rows"] == rows
 
 
 @pytest.mark.parametrize("picked", ["0", "12a", "99999", "-1", "19 <b>"])
@@ -103,7 +147,7 @@ def test_a_wrong_pick_is_named_and_the_first_images_stay(open_page: Open, picked
     app = open_page("class_comparison", images_a=picked)
     assert_sound(app)
     assert any("is not the number of a test image of T-shirt/top" in c.value for c in app.caption)
-    assert "19 T-shirt/top: input" in html(app)
+    assert asked(app, "filter_pair")["rows"][0] == "19 T-shirt/top"
 
 
 @pytest.mark.parametrize(("page", "part"), VIEWS)
@@ -120,7 +164,8 @@ def test_tutorial_links_open_what_they_promise(
         assert_sound(app)
         assert "Label: 8 Bag" in text(app)
         if match := re.search(r"filter (\d+)", words):
-            assert re.search(rf"(Map|Filter) {match[1]} ", text(app))
+            index = explored(app)[1] if parts.path == "filter_explorer" else compared(app)
+            assert index == int(match[1])
 
 
 def open_at(open_page: Open, address: str) -> Any:
@@ -136,7 +181,7 @@ def test_home_links_open_the_filter(open_page: Open) -> None:
     assert "All 10 units of dense_layer_7" in text(open_at(open_page, addresses[-1]))
     parameters = dict(parse_qsl(urlsplit(unescape(addresses[8])).query))
     app = open_at(open_page, addresses[8])
-    assert f"Map {parameters['filter']} of {parameters['layer']}" in text(app)
+    assert explored(app) == (parameters["layer"], int(parameters["filter"]))
     assert "test image 3," in text(app)
 
 

@@ -14,7 +14,7 @@ from core import cache
 from core.insights import Insights
 from core.separation import Separation
 from core.statistics import Z_95
-from tests.pages.conftest import Open, assert_sound, html, text
+from tests.pages.conftest import Open, asked, assert_sound, compared, html, text
 from ui import charts
 from ui.separation import correlation, verdict
 
@@ -145,7 +145,7 @@ def test_a_click_chooses_the_filter(open_page: Open) -> None:
     # Else the browser would draw the chart anew.
     assert (chart(app).id, chart(app).spec) == (before.id, before.spec)
     app.segmented_control(key="compare").set_value("one filter").run()
-    assert "Filter 40 activation" in text(app)
+    assert compared(app) == 40
 
 
 @pytest.mark.parametrize(
@@ -195,12 +195,12 @@ def test_visitors_look_at_the_same_chart(open_page: Open) -> None:
 
 
 def test_a_control_is_where_it_is_used_and_keeps_its_value(open_page: Open) -> None:
-    asked = {"class_a": 2, "class_b": 6, "examples": 3, "images_b": "7, 26", "filter": 5}
-    app = compare(open_page, "one filter", layer="conv_layer_3", **asked)
-    first = text(app)
+    address = {"class_a": 2, "class_b": 6, "examples": 3, "images_b": "7, 26", "filter": 5}
+    app = compare(open_page, "one filter", layer="conv_layer_3", **address)
+    first = asked(app, "filter_pair")
     controls = {
-        "one filter": {"class_a", "class_b", "images_a", "images_b", "examples", "filter"},
-        "all filters": {"class_a", "class_b", "layer", "filter"},
+        "one filter": {"class_a", "class_b", "images_a", "images_b", "examples"},
+        "all filters": {"class_a", "class_b", "layer"},
         "ten classes": set(),
     }
     kinds = ("selectbox", "slider", "button_group", "text_input")
@@ -209,10 +209,12 @@ def test_a_control_is_where_it_is_used_and_keeps_its_value(open_page: Open) -> N
         assert_sound(app)
         there = {widget.key for kind in kinds for widget in app.get(kind)}
         assert there - {"model", "compare"} == controls[part]
+        if part != "ten classes":
+            assert compared(app) == 5
         if part == "all filters":
             assert "Filter 5 of conv_layer_3" in text(app)
-    assert text(app) == first
-    for key, value in asked.items():
+    assert asked(app, "filter_pair") == first
+    for key, value in address.items():
         assert app.session_state[key] == value
 
 

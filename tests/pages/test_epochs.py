@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,39 @@ from core.images import Scale
 from tests.pages.conftest import Open, assert_sound, text
 
 
-def player(app: AppTest) -> dict[str, Any]:
-    """What the component is asked for."""
+def sent(app: AppTest, component: str) -> bytes:
+    """What a component is sent."""
     (proto,) = [
         element.proto
         for element in app.get("bidi_component")
-        if element.proto.component_name == "epoch_player"
+        if element.proto.component_name == component
     ]
-    data: dict[str, Any] = json.loads(proto.bytes)
+    data: bytes = proto.bytes
     return data
 
 
-def frames(film: dict[str, Any]) -> Any:
+def player(app: AppTest) -> dict[str, Any]:
+    """What the player is asked for."""
+    data: dict[str, Any] = json.loads(sent(app, "epoch_player"))
+    return data
+
+
+def sheet(app: AppTest) -> tuple[dict[str, Any], Any]:
+    """What the sheet is asked for: the header, and its shades (maps, h, w, epochs)."""
+    data = sent(app, "epoch_sheet")
+    start = 4 + int.from_bytes(data[:4], "little")
+    header = json.loads(data[4:start])
+    shades = np.frombuffer(zlib.decompress(data[start:]), np.uint8)
+    return header, shades.reshape(header["shape"])
+
+
+def frames(film: dict[str, Any], app: AppTest) -> Any:
     """The palette entries of a film's pictures, (epochs, h, w)."""
+    if "index" in film:  # a map of the sheet
+        header, shades = sheet(app)
+        shown = np.moveaxis(shades[film["index"]], 2, 0)
+        assert list(shown.shape[1:]) == film["size"]
+        return shown * (255 / (len(header["colours"]) - 1))
     png = base64.b64decode(film["sheet"].partition(",")[2])
     entries = np.asarray(Image.open(io.BytesIO(png)))
     return entries.reshape(-1, *film["size"])
@@ -89,34 +110,46 @@ def test_films_show_what_keras_computes(
         assert ends == pytest.approx([scale.low, scale.high], rel=6e-3)
         # A sheet has a quarter of the shades.
         shades = images.to_indices(pictures, scale).astype(int)
-        assert np.abs(frames(film).astype(int) - shades).max() <= 4
+        assert np.abs(frames(film, app).astype(int) - shades).max() <= 4
 
 
 def test_the_sheet_has_all_maps_of_each_epoch(open_page: Open) -> None:
     app = open_page(
         "filter_explorer", model="tutorial", layer="conv_layer_3", image=42, panel="epochs"
     )
-    (proto,) = [
-        element.proto
-        for element in app.get("bidi_component")
-        if element.proto.component_name == "epoch_sheet"
-    ]
-    data = json.loads(proto.bytes)
-    assert (data["size"], data["cell"], data["columns"]) == ([88, 88], [11, 11], 8)
-    shown = frames(data).reshape(data["epochs"], 8, 11, 8, 11).transpose(0, 1, 3, 2, 4)
-    shown = shown.reshape(data["epochs"], 64, 11, 11)
+    header, shown = sheet(app)
+    assert (header["shape"], header["columns"]) == ([64, 11, 11, 6], 8)
+    assert header["colours"] == list(images.colour_stops("sequential", images.SHADES))
     image = to_input(cache.split("test").images[42:43])
     maps = []
     for epoch in cache.models()["tutorial"].folder.checkpoint_epochs():
         network = at_epoch("tutorial", epoch)
         extract = keras.Model(network.inputs[0], network.get_layer("conv_layer_3").output)
         maps.append(np.moveaxis(extract(image).numpy()[0], 2, 0))
-    expected = np.stack(maps)
+    expected = np.stack(maps, axis=-1)
     # Each map has one scale for all epochs.
-    largest = expected.max(axis=(0, 2, 3), keepdims=True)
-    shades = 255 * expected / np.where(largest > 0, largest, 1)
+    largest = expected.max(axis=(1, 2, 3), keepdims=True)
+    shades = (images.SHADES - 1) * expected / np.where(largest > 0, largest, 1)
     assert shown.shape == expected.shape
-    assert np.abs(shown - shades).max() <= 4.5
+    assert np.abs(shown - shades).max() <= 0.51
+
+
+def test_the_files_have_the_values_themselves(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {}
+    monkeypatch.setattr(
+        "ui.downloads.downloads",
+        lambda *given, **_: files.update({name: make for _, name, make in given}),
+    )
+    open_page("filter_explorer", layer="conv_layer_3", filter=7, image=42, panel="epochs")
+    arrays = np.load(io.BytesIO(files["conv_layer_3_filter7_image42_epochs.npz"]()))
+    kernel = at_epoch("tuned", 24).get_layer("conv_layer_3").kernel.numpy()[..., 7]
+    assert arrays["epochs"][-1] == 24
+    np.testing.assert_array_equal(arrays["Kernel"][-1], images.tile(kernel, 16))
+    last = cache.activations(cache.models()["tuned"], 42)["conv_layer_3"][..., 7]
+    np.testing.assert_allclose(arrays["Map 7"][-1], last, atol=1e-6)
+    assert files["conv_layer_3_filter7_image42_epochs.png"]().startswith(b"\x89PNG")
 
 
 def test_accuracies_are_those_of_the_test_images(open_page: Open) -> None:
@@ -138,10 +171,11 @@ def test_the_kernels_of_the_training_page(open_page: Open) -> None:
     assert data["epochs"][data["at"]] == 2
     (film,) = data["films"]
     kernel = at_epoch("tutorial", 2).layers[0].kernel.numpy()[:, :, 0, :]
-    sheet = frames(film)[data["at"]].reshape(8, 4, 8, 4).transpose(0, 2, 1, 3).reshape(64, 4, 4)
+    shown = frames(film, app)[data["at"]].reshape(8, 4, 8, 4).transpose(0, 2, 1, 3)
+    shown = shown.reshape(64, 4, 4)
     largest = float(film["ends"][1])
     shades = images.to_indices(kernel, Scale(-largest, largest, "diverging")).astype(int)
-    assert np.abs(sheet[:, :3, :3].astype(int) - np.moveaxis(shades, 2, 0)).max() <= 5
+    assert np.abs(shown[:, :3, :3].astype(int) - np.moveaxis(shades, 2, 0)).max() <= 5
 
 
 @pytest.mark.parametrize("epoch", ["1", "99", "-1", "x", "2.0"])

@@ -10,7 +10,7 @@ from keras import layers
 
 from core import model_folder
 from core.network import Network
-from tests.pages.conftest import COMPARED, VIEWS, Open, assert_sound, text
+from tests.pages.conftest import COMPARED, VIEWS, Open, assert_sound, explored, text
 
 END = [layers.Flatten, lambda: layers.Dense(10, activation="softmax", name="last")]
 NETWORKS: dict[str, list[Callable[[], Any]]] = {
@@ -73,7 +73,8 @@ def test_every_layer_of_the_explorer_opens(open_page: Open, models: Path) -> Non
         for scale in ("map", "shared"):
             app = open_page("filter_explorer", layer=layer.name, filter=count - 1, scale=scale)
             assert_sound(app)
-            assert (f"Map {count - 1} of {layer.name}" in text(app)) is spatial
+            assert explored(app) == (layer.name, count - 1)
+            assert any(box.key == "panel" for box in app.get("button_group")) is spatial
             assert f"All {count} {'maps' if spatial else 'units'} of {layer.name}" in text(app)
 
 

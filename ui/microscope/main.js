@@ -1,15 +1,40 @@
 // What the components' few lines call: see __init__.py.
 
 import { Microscope } from "./microscope.js";
+import { Numbers } from "./numbers.js";
+import { choice as pairChoice, FilterChoice, Pair } from "./pair.js";
 import { Sheet } from "./sheet.js";
 import { view } from "./view.js";
 
 const STYLE = new CSSStyleSheet();
 const mounted = new Map();
+let choice = null; // of the page in view
 
 /** starter.js calls it first. */
 export function start(style) {
   STYLE.replaceSync(style);
+  // Before the page itself hears of it.
+  for (const kind of ["pointerdown", "keydown", "focusin"]) {
+    document.addEventListener(kind, (event) => isElsewhere(event) && choice.tell(), true);
+  }
+  document.addEventListener("click", hold, true);
+  window.addEventListener("popstate", () => mounted.size && choice?.takeFromAddress());
+}
+
+/** Whether a student has turned to something else, which may need what was chosen here. */
+function isElsewhere(event) {
+  return choice && mounted.size && !event.composedPath().some((element) => mounted.has(element));
+}
+
+/** Lets a click elsewhere wait until the server knows the choice: from what is said at the same
+ * moment Streamlit 1.67 makes one run, and then it forgets either of both. */
+async function hold(event) {
+  if (!isElsewhere(event) || choice.isKnown) return;
+  const [target] = event.composedPath();
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  await choice.untilKnown();
+  target.dispatchEvent(new MouseEvent("click", event));
 }
 
 /** Takes in a packet: a network, or an image's outputs. */
@@ -18,22 +43,44 @@ export function receive({ data }) {
 }
 
 export function sheet(component) {
-  mount(component, Sheet);
-  view.look(JSON.parse(new TextDecoder().decode(component.data)));
+  if (mount(component, Sheet)) begin(view.choice, component);
+  view.look(read(component));
 }
 
 export function microscope(component) {
   mount(component, Microscope);
 }
 
+export function numbers(component) {
+  mount(component, Numbers);
+}
+
+export function slider(component) {
+  if (mount(component, FilterChoice)) begin(pairChoice, component);
+  mounted.get(component.parentElement).look(read(component));
+}
+
+export function pair(component) {
+  mount(component, Pair);
+  mounted.get(component.parentElement).look(read(component));
+}
+
+const read = ({ data }) => JSON.parse(new TextDecoder().decode(data));
+
 export function remove({ parentElement }) {
   mounted.get(parentElement)?.remove();
   mounted.delete(parentElement);
 }
 
-function mount({ parentElement, setTriggerValue }, Component) {
-  if (mounted.has(parentElement)) return;
+function begin(chosen, { setTriggerValue }) {
+  choice = chosen;
+  choice.begin((values) => setTriggerValue("pick", values));
+}
+
+/** Says whether the component was not there before. */
+function mount({ parentElement }, Component) {
+  if (mounted.has(parentElement)) return false;
   parentElement.getRootNode().adoptedStyleSheets = [STYLE];
-  const root = parentElement.querySelector("div");
-  mounted.set(parentElement, new Component(root, (unit) => setTriggerValue("pick", unit)));
+  mounted.set(parentElement, new Component(parentElement.querySelector("div")));
+  return true;
 }

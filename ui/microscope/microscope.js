@@ -1,8 +1,10 @@
 // The microscope: where the value of one unit came from, down to the pixels, as arithmetic.
 
 import { Bars } from "./bars.js";
-import { describeScale, element, fixed, inkOn, paint, scaleOf, signed } from "./picture.js";
+import { Grid } from "./grid.js";
+import { describeScale, element, fixed, paint, scaleOf, signed } from "./picture.js";
 import { Player } from "./player.js";
+import { FilterSlider } from "./slider.js";
 import { SoftmaxTable } from "./softmax_table.js";
 import { view } from "./view.js";
 
@@ -64,43 +66,11 @@ class MapPicture {
   }
 }
 
-/** Numbers on their colours, as a table. */
-class Grid {
-  #cells = [];
-  #size = "";
-
-  constructor(name) {
-    this.caption = element("caption", {}, name);
-    this.body = element("tbody");
-    this.element = element("table", { className: "grid" }, this.caption, this.body);
-  }
-
-  /** Shows rows of {value, text, padding, marked}. */
-  show(rows, scale) {
-    const size = [rows.length, rows[0].length].join();
-    if (size !== this.#size) {
-      this.#size = size;
-      this.#cells = rows.map((row) => row.map(() => element("td")));
-      this.body.replaceChildren(...this.#cells.map((row) => element("tr", {}, ...row)));
-      this.element.classList.toggle("small", rows[0].length > 3);
-    }
-    rows.forEach((row, y) =>
-      row.forEach(({ value, text, padding, marked }, x) => {
-        const cell = this.#cells[y][x];
-        cell.textContent = text;
-        cell.className = padding ? "padding" : marked ? "marked" : "";
-        cell.title = padding ? "padding, which counts as 0" : "";
-        Object.assign(cell.style, inkOn(value, scale, view.network));
-      }),
-    );
-  }
-}
-
 export class Microscope {
   #speaking = 0;
 
-  constructor(root, send) {
-    this.send = send;
+  constructor(root) {
+    this.slider = new FilterSlider((filter) => view.choose(filter));
     this.title = element("p", { className: "microscope-title" });
     this.pin = element("button", { type: "button", className: "pin" });
     this.pictures = { input: new MapPicture(), before: new MapPicture(), map: new MapPicture() };
@@ -122,12 +92,13 @@ export class Microscope {
       this.grids.product.element,
     );
     this.window = new Grid("window");
-    this.bars = new Bars((channel) => view.choose(channel));
+    this.bars = new Bars((channel) => view.chooseChannel(channel));
     this.equation = element("p", { className: "equation" });
     this.softmax = new SoftmaxTable();
     this.player = new Player((cell) => this.#walk(cell));
     this.live = element("p", { className: "live", "aria-live": "polite" });
     root.replaceChildren(
+      this.slider.element,
       element("header", {}, this.title, this.pin),
       this.row,
       this.player.element,
@@ -162,13 +133,18 @@ export class Microscope {
     frame.onclick = (event) => this.#pick(this.#unitAt(event));
     frame.onkeydown = (event) => this.#key(event);
     this.pin.onclick = () => {
-      if (view.pinned) this.send({ row: null, col: null });
+      if (view.pinned) view.choose(view.filter, null);
       else this.#pick(view.unit);
     };
   }
 
   #update(what) {
-    if (what === "all") this.player.finish();
+    if (what !== "unit") {
+      this.player.finish();
+      const [, , count] = view.network.shapes[view.layer];
+      const name = view.network.filterName(view.layer, view.filter);
+      this.slider.show(view.filter, count, name);
+    }
     view.walking = this.player.active;
     const { network, outputs, unit } = view;
     const layer = network.layers[unit.layer];
@@ -397,7 +373,7 @@ export class Microscope {
   }
 
   #pick({ filter, row, col }) {
-    this.send({ filter, row, col });
+    view.choose(filter, { row, col });
   }
 
   /** Shows the unit that the kernel has come to. */

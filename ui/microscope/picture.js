@@ -82,19 +82,21 @@ export function gradient(palette, network) {
  * @param canvas it gets the size that takes.
  * @param what `values` in the order rows, columns, maps; their `shape`, [height, width, maps];
  *   `filters`, which maps to paint, in which order; `scales`, one for each of these; how many
- *   `columns` to paint them in; cells of a map from the `known`-th stay transparent.
+ *   `columns` to paint them in, with how many pixels of `gap`; cells of a map from the `known`-th
+ *   stay transparent.
  */
 export function paint(canvas, network, what) {
-  const { values, shape, filters, scales, columns = 1, known = Infinity } = what;
+  const { values, shape, filters, scales, columns = 1, gap = 0, known = Infinity } = what;
   const [height, width, count] = shape;
-  canvas.width = columns * width;
-  canvas.height = Math.ceil(filters.length / columns) * height;
+  canvas.width = columns * (width + gap) - gap;
+  canvas.height = Math.ceil(filters.length / columns) * (height + gap) - gap;
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   const pixels = new Uint32Array(image.data.buffer);
   filters.forEach((filter, place) => {
     const { packed } = colours(scales[place].palette, network);
-    const corner = Math.floor(place / columns) * height * canvas.width + (place % columns) * width;
+    const [row, column] = [Math.floor(place / columns), place % columns];
+    const corner = row * (height + gap) * canvas.width + column * (width + gap);
     for (let cell = 0; cell < Math.min(height * width, known); cell++) {
       const at = corner + Math.floor(cell / width) * canvas.width + (cell % width);
       pixels[at] = packed[entry(values[cell * count + filter], scales[place])];

@@ -22,8 +22,7 @@ export class Sheet {
   #atlas = document.createElement("canvas");
   #grid = null; // places and sizes, in CSS pixels
 
-  constructor(root, send) {
-    this.send = send;
+  constructor(root) {
     this.canvas = element("canvas", { "aria-hidden": "true" });
     this.option = element("div", { id: "cursor", className: "cursor", role: "option" });
     this.chosen = element("div", { className: "chosen", "aria-hidden": "true" });
@@ -72,6 +71,7 @@ export class Sheet {
   }
 
   #update(what) {
+    if (what === "choice") this.#cursor = this.#filters.indexOf(view.filter);
     if (what === "all") {
       this.#statistics = view.outputs.statistics(view.layer);
       const layer = view.network.name(view.layer);
@@ -225,7 +225,7 @@ export class Sheet {
 
   #click(event) {
     const unit = this.#unitAt(event);
-    if (unit) this.send({ filter: unit.filter, row: unit.row, col: unit.col });
+    if (unit) view.choose(unit.filter, { row: unit.row, col: unit.col });
   }
 
   #key(event) {
@@ -247,7 +247,7 @@ export class Sheet {
       view.point(pinned ? { layer, filter, ...pinned } : view.outputs.peak(layer, filter));
       this.option.scrollIntoView({ block: "nearest" });
     } else if (event.key === "Enter" || event.key === " ") {
-      this.send({ filter: this.#filters[this.#cursor] });
+      view.choose(this.#filters[this.#cursor]);
     } else return;
     event.preventDefault();
     event.stopPropagation();

@@ -1,10 +1,10 @@
 // Starts the modules and hands them a network. `data`: the length in bytes of a JSON text (uint32,
 // little-endian), the text, which has file name to source, each after those that it imports, and the
-// network's packet.
+// network's packet, if the page needs one.
 export default async function ({ data }) {
   const end = 4 + new DataView(data.buffer, data.byteOffset).getUint32(0, true);
   const main = await started(data.subarray(4, end));
-  main.receive({ data: data.subarray(end) });
+  if (end < data.length) main.receive({ data: data.subarray(end) });
 }
 
 function started(code) {

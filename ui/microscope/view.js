@@ -1,7 +1,8 @@
-// What all components look at: a network, an image, a layer and a filter, which the server decides,
-// and the unit under the pointer, which it never hears of.
+// What the explorer's components look at: a network, an image and a layer, which the server decides;
+// the filter and the pinned unit, which a student chooses here; and the unit under the pointer.
 
 import { Network, Outputs, readHeader, unpack } from "./arithmetic.js";
+import { Choice } from "./choice.js";
 
 const KEPT_IMAGES = 8;
 
@@ -14,11 +15,14 @@ class View {
   network = null;
   outputs = null;
   layer = 0;
-  filter = 0;
   /** Whether all maps of the sheet have one colour scale. */
   shared = false;
-  /** {row, col} that a click has pinned, or null. */
-  pinned = null;
+  /** The filter, and the row and column that a click has pinned, or null for both. */
+  choice = new Choice(
+    { filter: 0, row: null, col: null },
+    () => this.#limits(),
+    () => this.#chosen(),
+  );
   /** The unit under the pointer or the keyboard's cursor, or null. */
   pointed = null;
   /** Whether a kernel walks over the map, which the pointer is not to disturb. */
@@ -41,13 +45,44 @@ class View {
     this.#look();
   }
 
+  get filter() {
+    return this.choice.values.filter;
+  }
+
+  /** {row, col} of the pinned unit, or null. */
+  get pinned() {
+    const { row, col } = this.choice.values;
+    return row === null || col === null ? null : { row, col };
+  }
+
   /** Shows what the server asks for, as soon as all of it is there. */
   look(asked) {
     this.#asked = asked;
     this.#look();
   }
 
-  /** Calls `listener` after each change of what is shown; returns how to stop that. */
+  /** Chooses a filter, and the unit of it that is pinned, {row, col} or null. */
+  choose(filter, pinned = this.pinned) {
+    const { row, col } = pinned ?? { row: null, col: null };
+    const moved = row !== this.choice.values.row || col !== this.choice.values.col;
+    // Back brings an earlier pin; a slider passes too many filters for that.
+    this.choice.set({ filter, row, col }, moved);
+  }
+
+  #chosen() {
+    if (this.pointed?.filter !== this.filter) this.pointed = null;
+    if (this.outputs) this.#notify("choice");
+  }
+
+  #limits() {
+    if (!this.outputs) return {};
+    const [height, width, count] = this.network.shapes[this.layer];
+    const isFlat = this.network.isFlat(this.layer);
+    return { filter: count, row: isFlat ? 0 : height, col: isFlat ? 0 : width };
+  }
+
+  /** Calls `listener` after each change, with "unit" for that of the explained unit alone, "choice"
+   * for the filter or the pin, and else "all"; returns how to stop that. */
   subscribe(listener) {
     this.#listeners.add(listener);
     if (this.outputs) listener("all");
@@ -67,30 +102,32 @@ class View {
   point(unit) {
     const moved = JSON.stringify(unit) !== JSON.stringify(this.pointed);
     this.pointed = unit;
-    if (moved) this.#tell("unit");
+    if (moved) this.#notify("unit");
     return moved;
   }
 
-  choose(channel) {
+  chooseChannel(channel) {
     this.channel = channel;
-    this.#tell("unit");
+    this.#notify("unit");
   }
 
   #look() {
     const network = this.#networks.get(this.#asked?.model);
     const image = this.#images.get(this.#asked?.image);
     if (!network || !image) return;
-    const { filter, shared, pinned } = this.#asked;
+    const { choice, tells, shared } = this.#asked;
     const layer = network.index(this.#asked.layer);
     const changed = network !== this.network || layer !== this.layer;
+    const before = this.filter;
+    this.choice.hear(choice, tells, changed);
     if (changed) this.channel = null;
-    if (changed || filter !== this.filter) this.pointed = null;
+    if (changed || before !== this.filter) this.pointed = null;
     if (image.outputs?.network !== network) image.outputs = new Outputs(network, image.packet);
-    Object.assign(this, { network, outputs: image.outputs, layer, filter, shared, pinned });
-    this.#tell("all");
+    Object.assign(this, { network, outputs: image.outputs, layer, shared });
+    this.#notify("all");
   }
 
-  #tell(what) {
+  #notify(what) {
     for (const listener of this.#listeners) listener(what);
   }
 }
