@@ -25,6 +25,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -151,8 +152,10 @@ def next_moves(student: Student, rng: random.Random) -> list[Move]:
         chosen = ",".join(map(str, sorted(rng.sample(range(64), rng.randint(1, 8)))))
         off = f"{rng.choice(('conv_layer_1', 'conv_layer_3'))}:{chosen}"
         choices.append((6, ("filters off", lambda: student.go(off=off))))
-    if "panel" in there:
-        choices.append((1, ("epoch", lambda: student.go(epoch=str(rng.choice((0, 2, 3)))))))
+    if "epoch_player" in there:
+        epoch = rng.choice(student.data("epoch_player")["epochs"])
+        told = partial(student.say, "epoch_player", "picked", epoch)
+        choices.append((3, ("epoch", told)))
     ((_, move),) = rng.choices(choices, [weight for weight, _ in choices])
     name, _ = move
     if name in ("filter", IN_BROWSER) or not chooser:

@@ -34,8 +34,8 @@ DEFAULT_PAIR = (0, 9)
 DEFAULT_EXAMPLES = 2
 # The URL parameters of the pinned unit.
 PIN = ("row", "col")
-# These have no widget of Streamlit's, so they are kept in the URL by `_keep` alone.
-URL_ONLY = ("filter", *PIN, "off", "epoch")
+# These are bound to no widget of Streamlit's, so they are kept in the URL by `_keep` alone.
+URL_ONLY = ("filter", *PIN, "off", "epoch", "class_a", "class_b")
 
 
 class _Bound(TypedDict):
@@ -253,31 +253,28 @@ def panel(panels: Sequence[str], key: str = "panel") -> str:
 
 def class_pair() -> tuple[int, int]:
     """The two classes that are compared, as labels 0–9."""
-    # A selectbox keeps what it displays in the URL, "2 Pullover". A link may also say just "2",
-    # which is spelt out before the selectbox sees it.
-    short = {
-        key: int(st.query_params[key])
-        for key in ("class_a", "class_b")
-        if key not in st.session_state and st.query_params.get(key) in LABELS
-    }
-    if short:
-        st.query_params.update({key: class_label(label) for key, label in short.items()})
-        st.rerun()
-    first, second = (
-        st.selectbox(
-            title,
-            range(len(CLASS_NAMES)),
-            index=default,
-            format_func=class_label,
-            key=key,
-            **_BOUND,
-        )
-        for title, key, default in (
-            ("First class", "class_a", DEFAULT_PAIR[0]),
-            ("Second class", "class_b", DEFAULT_PAIR[1]),
-        )
+    first, second = DEFAULT_PAIR
+    return _class("First class", "class_a", first), _class("Second class", "class_b", second)
+
+
+def _class(title: str, key: str, default: int) -> int:
+    # A bound selectbox would keep what it displays in the URL, "2 Pullover", and not take a link
+    # that says just "2". So this one has a key of its own.
+    box = f"{key}_box"
+    asked, *_ = st.query_params.get(key, "").split(" ")
+    label = int(asked) if asked in LABELS else default
+    _keep(**{key: None if label == default else label})
+    if st.session_state.get(box) != label:
+        choose(**{box: label})
+
+    def chosen() -> None:
+        # What comes from a browser may be anything.
+        if str(st.session_state[box]) in LABELS:
+            _keep(**{key: st.session_state[box]})
+
+    return st.selectbox(
+        title, range(len(CLASS_NAMES)), format_func=class_label, key=box, on_change=chosen
     )
-    return first, second
 
 
 def confusion_cell() -> tuple[int, int]:

@@ -199,8 +199,8 @@ def test_a_control_is_where_it_is_used_and_keeps_its_value(open_page: Open) -> N
     app = compare(open_page, "one filter", layer="conv_layer_3", **address)
     first = asked(app, "filter_pair")
     controls = {
-        "one filter": {"class_a", "class_b", "images_a", "images_b", "examples"},
-        "all filters": {"class_a", "class_b", "layer"},
+        "one filter": {"class_a_box", "class_b_box", "images_a", "images_b", "examples"},
+        "all filters": {"class_a_box", "class_b_box", "layer"},
         "ten classes": set(),
     }
     kinds = ("selectbox", "slider", "button_group", "text_input")
