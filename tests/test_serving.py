@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from streamlit import config
+from streamlit.runtime.app_session import AppSession
 
 from core import cache
 from ui import serving
@@ -49,6 +51,40 @@ def test_a_run_that_fails_leaves_its_place() -> None:
 def _has_a_turn() -> bool:
     with serving.turn(Rank.PAGE):
         return True
+
+
+def test_what_a_run_says_leaves_together_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.new_event_loop()
+    session: Any = SimpleNamespace(_event_loop=loop)
+    heard: list[int] = []
+    failed: list[object] = []
+    loop.set_exception_handler(lambda _, context: failed.append(context["exception"]))
+
+    def say(number: int) -> None:
+        AppSession._call_soon_on_event_loop(session, lambda: heard.append(number // (number - 3)))
+
+    def settle() -> list[int]:
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        return heard
+
+    say(0)  # that a run begins is said before its turn
+    with serving.turn(Rank.PAGE):
+        for number in (4, 3, 5):
+            say(number)
+        assert settle() == [0]
+    say(6)
+    assert settle() == [0, 4, 2, 2]
+    assert [type(error) for error in failed] == [ZeroDivisionError]
+
+    # A run that takes long shows what it has.
+    monkeypatch.setattr(serving, "_LONG", 0.0)
+    with serving.turn(Rank.PAGE):
+        say(7)
+        time.sleep(0.001)
+        say(8)
+        assert settle()[-1] == 1
+    loop.close()
 
 
 def test_the_quick_come_first() -> None:

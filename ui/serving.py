@@ -7,16 +7,19 @@ import heapq
 import itertools
 import json
 import threading
+import time
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ParamSpec
 
 import streamlit as st
 from streamlit import config
 from streamlit.components.v2.bidi_component import main as bidi_component
+from streamlit.runtime.app_session import AppSession
 
 from core import memory
 
@@ -59,15 +62,48 @@ class _Queue:
                 heapq.heappop(self._waiting)[-1].set()
 
 
+class _Outbox:
+    """What a run says in its turn, which leaves together."""
+
+    def __init__(self, send: Callable[[Callable[[], None]], None], loop: AbstractEventLoop) -> None:
+        """`send` lets the event loop call a function soon."""
+        self._send, self._loop = send, loop
+        self._said: list[Callable[[], None]] = []
+        self._since = time.monotonic()
+
+    def add(self, said: Callable[[], None]) -> None:
+        """Keep it; a run that takes long shows what it has."""
+        self._said.append(said)
+        if time.monotonic() - self._since > _LONG:
+            self.flush()
+
+    def flush(self) -> None:
+        """Let all of it go."""
+        said, self._said, self._since = self._said, [], time.monotonic()
+
+        def go() -> None:
+            for each in said:
+                try:
+                    each()
+                except Exception as error:  # as the loop does, which goes on with the next one
+                    self._loop.call_exception_handler({"message": "In a run", "exception": error})
+
+        if said:
+            self._send(go)
+
+
+_LONG = 0.05  # seconds
 _place = _Queue()
 _RUNS_A_TIDY = 200  # a second's work takes about so many runs, and giving back 10 ms
 _runs = itertools.count(1)
 _has_place: ContextVar[bool] = ContextVar("has_place", default=False)
+_outbox: ContextVar[_Outbox | None] = ContextVar("outbox", default=None)
 
 
 @contextmanager
 def turn(rank: Rank) -> Iterator[None]:
-    """Waits until no other run computes; inside another turn it does nothing."""
+    """Waits until no other run computes; what the run says then leaves at the end. Inside another
+    turn it does nothing."""
     if _has_place.get():
         yield
         return
@@ -78,6 +114,9 @@ def turn(rank: Rank) -> Iterator[None]:
         if next(_runs) % _RUNS_A_TIDY == 0:
             memory.give_back()
     finally:
+        if outbox := _outbox.get():
+            outbox.flush()
+            _outbox.set(None)
         _place.leave()
         _has_place.reset(token)
 
@@ -109,6 +148,24 @@ def as_json(**data: object) -> bytes:
     """A component's data, which its JavaScript reads with `JSON.parse`: bytes Streamlit 1.67 does
     not ask whether they are a table, which takes almost as long as the rest of a component."""
     return json.dumps(data, separators=(",", ":")).encode()
+
+
+def _send_together() -> None:
+    """Streamlit 1.67 wakes its event loop for each of a run's 30 messages, and each time the two
+    take the interpreter from each other: a tenth of a move."""
+    call_soon = AppSession._call_soon_on_event_loop
+
+    def hold(session: AppSession, callback: Callable[[], None]) -> None:
+        if not _has_place.get():
+            call_soon(session, callback)
+            return
+        outbox = _outbox.get()
+        if outbox is None:
+            outbox = _Outbox(partial(call_soon, session), session._event_loop)
+            _outbox.set(outbox)
+        outbox.add(callback)
+
+    AppSession._call_soon_on_event_loop = hold  # type: ignore[method-assign,assignment]
 
 
 def _read_theme_once() -> None:
@@ -169,4 +226,5 @@ def _overlook_what_stays() -> None:
 # A module is imported once, whoever comes first; when the first page shows, the server listens.
 _read_theme_once()
 _look_at_components_quickly()
+_send_together()
 _overlook_what_stays()
