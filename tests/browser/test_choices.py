@@ -130,18 +130,19 @@ def test_a_download_is_of_the_filter_that_is_shown(server: Server, visit: Visit)
 
 def test_back_brings_an_earlier_filter(server: Server, visit: Visit) -> None:
     page = visit(f"{server.url}/filter_explorer?model=tutorial&image={IMAGE}&filter=5")
-    app.sidebar(page).get_by_role("button", name="Increment").click()
-    app.assert_parameters(page, image=IMAGE + 1)
-    app.wait_until_idle(page)
-    app.go_to(page, "Home")
-    app.go_to(page, "Filter explorer")
+    page.get_by_role("application").focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    app.assert_parameters(page, filter=5, row=25, col=25)
     app.slider(page, "Filter").press("Home")
     app.assert_map(page, "conv_layer_1", 0)
     expect(page).not_to_have_url(re.compile("filter="))
     page.go_back()
-    expect(page.get_by_role("heading", name="What the network sees")).to_be_visible()
-    page.go_back()
     app.assert_map(page, "conv_layer_1", 5)
+    expect(page).not_to_have_url(re.compile("row="))
+    # The server knows what is shown now.
+    page.get_by_role("radio", name="top images").click()
+    expect(app.main(page).get_by_text("What excites filter 5 of conv_layer_1")).to_be_visible()
 
 
 def responses(page: Page) -> list[str]:

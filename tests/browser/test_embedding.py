@@ -14,7 +14,6 @@ from core import cache
 from core.dataset import CLASS_NAMES
 from tests.browser import app
 from tests.browser.conftest import Visit
-from tests.browser.test_microscope import Traffic
 
 MARGIN = 26  # CSS pixels around the points
 POSITIONS = 8
@@ -89,7 +88,7 @@ def assert_preview(page: Page, image: int) -> None:
 
 def test_pointing_names_the_nearest_image(server: Server, visit: Visit) -> None:
     page = visit(server.url, complete=False)
-    traffic = Traffic(page)
+    traffic = app.Traffic(page)
     loaded: list[str] = []
     page.on("request", lambda request: loaded.append(request.url))
     page.goto(f"{server.url}/embedding?model=tutorial")

@@ -28,7 +28,7 @@ class Kernel {
   constructor() {
     this.title = new Title();
     this.grid = new Grid("");
-    this.slices = element("canvas", { role: "img" });
+    this.slices = element("canvas", { role: "img", "aria-label": "The kernel's slices" });
     this.note = element("p", { className: "note" });
     this.element = element(
       "div",

@@ -4,7 +4,8 @@ import { element } from "./picture.js";
 
 export class FilterSlider {
   constructor(choose) {
-    this.input = element("input", { type: "range", min: 0, step: 1 });
+    // Else its name would have the number, too.
+    this.input = element("input", { type: "range", min: 0, step: 1, "aria-label": "Filter" });
     this.input.oninput = () => choose(Number(this.input.value));
     this.number = element("output");
     this.element = element("label", { className: "filter" }, "Filter", this.input, this.number);
