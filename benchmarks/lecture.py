@@ -216,6 +216,7 @@ class Seat:
             self._note(started)
             while (pause := self._rng.expovariate(1 / PAUSE)) < self._end - time.time():
                 time.sleep(pause)
+                student.answer_pings()
                 self._address = student.address
                 chance = self._rng.random()
                 if chance < RELOADS + VANISHES:

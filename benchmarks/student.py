@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import socket
 import time
 from dataclasses import dataclass
@@ -148,6 +149,14 @@ class Student:
         """Go without a word to the server, as a laptop that is shut does."""
         self._socket.shutdown()  # type: ignore[no-untyped-call]
         self._http.close()
+
+    def answer_pings(self) -> None:
+        """Do what a browser does all the time; else the server hangs up on a long idle student."""
+        connection = self._socket.sock
+        while connection and select.select([connection], [], [], 0)[0]:
+            kind, frame = self._socket.recv_data_frame(control_frame=True)  # with a pong for a ping
+            if kind == websocket.ABNF.OPCODE_BINARY:
+                self._take(ForwardMsg.FromString(frame.data), set(), [])
 
     @property
     def pages(self) -> list[str]:
