@@ -176,20 +176,27 @@ def sheet_uri(maps: AnyArray, columns: int, scale: Scale | None) -> str:
     return _uri(png(entries & np.uint8(0xFC), scale.palette))
 
 
-def shades(films: Sequence[FloatArray]) -> tuple[IndexArray, tuple[Scale, ...]]:
-    """Maps (h, w, n) at several times as shades (n, h, w, times), and each map's scale for all
-    times. The shades are numbers below `SHADES`: the place in as many colours, evenly spaced along
-    the palette, which is the same for all maps."""
+def common_scales(films: Sequence[FloatArray]) -> tuple[Scale, ...]:
+    """A scale for each map of several (h, w, n), on which all of its versions fit; all have the
+    same palette, diverging as soon as one value is negative."""
     signed = any(float(maps.min(initial=0.0)) < 0 for maps in films)
     sizes = map(np.abs, films) if signed else films
     largest = np.max([maps.max(axis=(0, 1), initial=0.0) for maps in sizes], axis=0)
     largest[largest == 0] = 1
-    scales = tuple(
+    return tuple(
         Scale(-high, high, "diverging") if signed else Scale(0.0, high, "sequential")
         for high in largest.tolist()
     )
+
+
+def shades(films: Sequence[FloatArray]) -> tuple[IndexArray, tuple[Scale, ...]]:
+    """Maps (h, w, n) at several times as shades (n, h, w, times), and each map's scale for all
+    times. The shades are numbers below `SHADES`: the place in as many colours, evenly spaced along
+    the palette, which is the same for all maps."""
+    scales = common_scales(films)
+    largest = np.array([scale.high for scale in scales], np.float32)
     last = SHADES - 1
-    steps, zero = (last / 2, last / 2) if signed else (last, 0)
+    steps, zero = (last / 2, last / 2) if scales[0].palette == "diverging" else (last, 0)
     taken = np.empty((len(films), *films[0].shape), np.uint8)
     for place, maps in zip(taken, films, strict=True):
         share = maps / largest

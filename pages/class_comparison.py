@@ -119,7 +119,7 @@ def pair_data(insights: Insights | None) -> bytes:
 def pair_column(layer: Layer) -> dict[str, object]:
     """All maps of a layer for the chosen images, each filter on one scale for all images."""
     maps = [cache.activations(view.model, index)[layer.name] for index in chosen]
-    _, scales = images.shades(maps)
+    scales = images.common_scales(maps)
     low = -1 if scales[0].palette == "diverging" else 0
     shares = np.stack(maps, 2) / np.array([scale.high for scale in scales], np.float32)
     height, width, _, count = shares.shape

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from benchmarks.server import Server
 from core import cache
@@ -60,33 +61,39 @@ def assert_numbers(page: Page, layer: str, index: int) -> None:
     assert app.main(page).locator(".values td.positive").count() == np.count_nonzero(chosen > 0)
 
 
-@pytest.mark.parametrize("layer", ["conv_layer_1", "pool_layer_2", "conv_layer_3", "pool_layer_4"])
-def test_the_explorers_numbers_are_the_networks(server: Server, visit: Visit, layer: str) -> None:
-    address = f"/filter_explorer?model=tutorial&image={IMAGE}&layer={layer}&filter=9"
-    page = visit(server.url + address)
-    weights = cache.network(cache.models()["tutorial"]).layer(layer).weights
-    for index in (9, 10):
-        assert_numbers(page, layer, index)
-        panel = page.locator(".st-key-numbers")
-        if not weights:
-            expect(panel.get_by_text(f"computed from map {index} of the layer")).to_be_visible()
-        else:
-            kernel, bias = weights["kernel"][..., index], float(weights["bias"][index])
-            height, width, channels = kernel.shape
-            title = panel.get_by_role("heading", name="Kernel")
-            expect(title).to_have_text(f"Kernel {height}×{width}×{channels}, bias {bias:+.3f}")
-            if channels == 1:
-                shown = panel.locator(".grid td").all_inner_texts()
-                assert np.allclose(np.array(shown, np.float64), kernel.ravel(), atol=5.01e-4)
-                flat = f"ReLU(bias) = {max(bias, 0):.3f}."
-                expect(panel.get_by_text(flat)).to_be_visible()
+def test_the_explorers_numbers_are_the_networks(server: Server, visit: Visit) -> None:
+    page = visit(f"{server.url}/filter_explorer?model=tutorial&image={IMAGE}&filter=9")
+    network = cache.network(cache.models()["tutorial"])
+    panel = page.locator(".st-key-numbers")
+    for first, layer in enumerate((each.name for each in network.spatial_layers), start=9):
+        page.get_by_role("radio", name=layer).click()
+        weights = network.layer(layer).weights
+        for index in (first, first + 1):
+            assert_numbers(page, layer, index)
+            if weights:
+                assert_kernel(panel, index, weights)
             else:
-                picture = panel.get_by_role("img", name=f"The 64 slices of kernel {index}")
-                expect(picture).to_be_visible()
-                # 16 in a row, with a gap of one between them.
-                size = picture.evaluate("canvas => [canvas.width, canvas.height]")
-                assert size == [16 * 4 - 1, 4 * 4 - 1]
-        app.slider(page, "Filter").press("ArrowRight")
+                words = f"computed from map {index} of the layer"
+                expect(panel.get_by_text(words)).to_be_visible()
+            if index == first:
+                app.slider(page, "Filter").press("ArrowRight")
+
+
+def assert_kernel(panel: Locator, index: int, weights: Mapping[str, Array]) -> None:
+    kernel, bias = weights["kernel"][..., index], float(weights["bias"][index])
+    height, width, channels = kernel.shape
+    title = panel.get_by_role("heading", name="Kernel")
+    expect(title).to_have_text(f"Kernel {height}×{width}×{channels}, bias {bias:+.3f}")
+    if channels == 1:
+        shown = panel.locator(".grid td").all_inner_texts()
+        assert np.allclose(np.array(shown, np.float64), kernel.ravel(), atol=5.01e-4)
+        expect(panel.get_by_text(f"ReLU(bias) = {max(bias, 0):.3f}.")).to_be_visible()
+    else:
+        picture = panel.get_by_role("img", name=f"The 64 slices of kernel {index}")
+        expect(picture).to_be_visible()
+        # 16 in a row, with a gap of one between them.
+        size = picture.evaluate("canvas => [canvas.width, canvas.height]")
+        assert size == [16 * 4 - 1, 4 * 4 - 1]
 
 
 def test_another_filter_asks_nothing_of_the_server(server: Server, visit: Visit) -> None:

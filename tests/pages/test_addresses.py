@@ -21,7 +21,7 @@ from tests.pages.conftest import (
 )
 
 LAYERS = ("conv_layer_1", "pool_layer_2", "conv_layer_3", "pool_layer_4")
-RANDOM_ADDRESSES = 120  # for each page
+RANDOM_ADDRESSES = 200  # for each page
 
 HOSTILE: tuple[Any, ...] = (
     "",

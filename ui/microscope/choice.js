@@ -8,6 +8,7 @@ const REST = 150; // ms without another choice before it goes into the address
 const PATIENCE = 1000; // ms for the server to answer
 
 export class Choice {
+  #defaults;
   #limits;
   #changed;
   #send = null;
@@ -17,12 +18,13 @@ export class Choice {
   #heard = Promise.withResolvers(); // that the server knows the last choice
 
   /**
-   * @param values what is chosen first, a whole number or null by the name of its URL parameter.
+   * @param defaults what is chosen first and stays out of the address: a whole number or null by
+   *   the name of its URL parameter.
    * @param limits gives, by the same names, how many there are to choose from just now.
    * @param changed is called after each change that is not the server's.
    */
-  constructor(values, limits, changed) {
-    this.values = values;
+  constructor(defaults, limits, changed) {
+    this.values = this.#defaults = defaults;
     this.#limits = limits;
     this.#changed = changed;
   }
@@ -64,7 +66,7 @@ export class Choice {
     for (const [name, limit] of Object.entries(this.#limits())) {
       const text = given.get(name) ?? "";
       const isThere = /^\d{1,6}$/.test(text) && Number(text) < limit;
-      this.values[name] = isThere ? Number(text) : name === "filter" ? 0 : null;
+      this.values[name] = isThere ? Number(text) : this.#defaults[name];
     }
     this.#told = [this.#text]; // Streamlit tells it
     this.#changed();
@@ -106,8 +108,7 @@ export class Choice {
   #write(isNew) {
     const url = new URL(location);
     for (const [name, value] of Object.entries(this.values)) {
-      const isDefault = value === null || (name === "filter" && value === 0);
-      if (isDefault) url.searchParams.delete(name);
+      if (value === this.#defaults[name]) url.searchParams.delete(name);
       else url.searchParams.set(name, value);
     }
     if (url.href === location.href) return;

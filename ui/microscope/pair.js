@@ -7,6 +7,8 @@ import { FilterSlider } from "./slider.js";
 /** A value with three significant digits, as the pages have it. */
 const short = (value) => String(Number(value.toPrecision(3))).replace("-", "−");
 
+const KINDS = ["first", "second"]; // of the two classes, for their colours
+
 const subscribers = new Set();
 let count = 0;
 
@@ -53,13 +55,14 @@ export class Pair {
     // What may be wider than the page is in a box of its own that the keyboard can scroll, too.
     const scroll = element(
       "div",
-      { className: "scroll", tabIndex: 0, role: "group" },
+      {
+        className: "scroll",
+        tabIndex: 0,
+        role: "group",
+        "aria-label": "The images in rows, what the filter makes of them in columns",
+      },
       this.title,
       this.table,
-    );
-    scroll.setAttribute(
-      "aria-label",
-      "The images in rows, what the filter makes of them in columns",
     );
     this.responses = element("div");
     this.note = element("p", { className: "note" });
@@ -105,7 +108,7 @@ export class Pair {
     const { names } = this.data;
     const detail = "activation; longer is stronger";
     const key = (name, index) => [
-      element("span", { className: `key ${["first", "second"][index]}` }),
+      element("span", { className: `key ${KINDS[index]}` }),
       ` ${name} `,
     ];
     this.bars = element("div", { className: "mean-responses", role: "group" });
@@ -128,7 +131,7 @@ export class Pair {
     this.bars.replaceChildren(
       ...rows.flatMap(({ layer, means }) =>
         means.flatMap((each, index) => {
-          const bar = element("i", { className: ["first", "second"][index] });
+          const bar = element("i", { className: KINDS[index] });
           bar.style.width = `${(100 * Math.max(each[filter], 0)) / longest}%`;
           return [
             element("span", {}, index ? "" : layer),
@@ -144,16 +147,15 @@ export class Pair {
 /** The pictures of one layer, or of the images themselves: a row an image, a column a filter. */
 class Column {
   constructor({ title, src, count: filters, aspect, ends, colours }, rows) {
-    this.title = title;
     this.count = filters;
     this.ends = ends;
     this.head = element("th", { scope: "col" }, title);
-    this.rows = rows;
-    this.cells = rows.map((_, at) => {
-      const cell = element("i", { className: "cell", role: "img" });
+    this.cells = rows.map((row, at) => {
+      const name = `${row}: ${title}`;
+      const cell = element("i", { className: "cell", role: "img", "aria-label": name });
       cell.style.backgroundImage = `url(${src})`;
       cell.style.backgroundSize = `${100 * filters}% ${100 * rows.length}%`;
-      cell.style.backgroundPositionY = share(at, rows.length);
+      cell.style.backgroundPosition = `0% ${share(at, rows.length)}`;
       cell.style.aspectRatio = aspect;
       return cell;
     });
@@ -167,11 +169,10 @@ class Column {
   }
 
   show(filter) {
-    this.cells.forEach((cell, at) => {
-      cell.style.backgroundPositionX = share(this.ends ? filter : 0, this.count);
-      cell.setAttribute("aria-label", `${this.rows[at]}: ${this.title}`);
-    });
-    if (!this.ends) return;
+    if (!this.ends) return; // the images themselves, whatever the filter
+    for (const cell of this.cells) {
+      cell.style.backgroundPositionX = share(filter, this.count);
+    }
     const [low, high] = this.ends[filter];
     this.low.textContent = short(low);
     this.high.textContent = short(high);
