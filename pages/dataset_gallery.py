@@ -8,7 +8,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from core import cache, images
-from core.dataset import CLASS_NAMES, DatasetError
+from core.dataset import CLASS_NAMES, DatasetError, TrainSummary
 from core.images import PIXELS, class_label
 from ui import controls, figures, frame
 from ui.contact_sheet import contact_sheet
@@ -20,7 +20,6 @@ PER_PAGE = 75  # whole rows, whether 15 or 25 fit in one
 
 try:
     test = cache.split("test")
-    summary = cache.train_summary()
 except DatasetError as error:
     st.error(str(error))
     st.stop()
@@ -31,7 +30,7 @@ def pick(key: str, index: int) -> None:
     controls.choose(**{key: index})
 
 
-def splits() -> str:
+def splits(summary: TrainSummary) -> str:
     """The shapes of both splits, as stored and as the network wants them."""
     rows = "".join(
         f"<tr><th>{name}<td>{count:,} × 28 × 28<td>uint8, 0 to 255<td>{count:,} × 28 × 28 × 1"
@@ -50,7 +49,7 @@ def splits() -> str:
     )
 
 
-def examples() -> str:
+def examples(summary: TrainSummary) -> str:
     """One training image of each class, and the average of all."""
     firsts = "".join(
         "<figure>"
@@ -121,7 +120,11 @@ def histogram(image: npt.NDArray[np.uint8]) -> dict[str, Any]:
 
 
 st.header("Dataset gallery", anchor=False)
-figures.show(cache.kept(lambda: splits() + examples(), "gallery"))
+try:
+    summary = cache.train_summary()
+    figures.show(cache.kept(lambda: splits(summary) + examples(summary), "gallery"))
+except DatasetError as error:
+    st.error(str(error))
 
 st.subheader("Browse", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -92,6 +92,7 @@ class ImageMap {
     this.card = element("div", { className: "card", "aria-hidden": "true" });
     this.card.append(this.preview, this.title, this.words);
     this.axes = [element("span", { className: "axis" }), element("span", { className: "axis up" })];
+    this.problem = element("p", { className: "problem", role: "status" });
     this.stage = element(
       "div",
       { className: "stage", tabIndex: 0, role: "application" },
@@ -100,6 +101,7 @@ class ImageMap {
       ...this.axes,
       ...this.rings,
       this.card,
+      this.problem,
     );
     const button = (text, label, onclick) =>
       element("button", { type: "button", title: label, "aria-label": label, onclick }, text);
@@ -398,7 +400,7 @@ class ImageMap {
     if (!shared.thumbnails) {
       const { file } = this.#packet.thumbnails;
       shared.thumbnails = new Image();
-      shared.thumbnails.onload = () => shared.map?.#later();
+      shared.thumbnails.onload = shared.thumbnails.onerror = () => shared.map?.#later();
       shared.thumbnails.src = new URL(`app/static/${file}`, document.baseURI).href;
     }
     return shared.thumbnails.complete && shared.thumbnails.naturalWidth > 0;
@@ -407,6 +409,12 @@ class ImageMap {
   /** Puts names, legend and rings where they belong. */
   #dress(colours) {
     this.#write();
+    const { thumbnails } = shared;
+    const failed = thumbnails?.complete && thumbnails.naturalWidth === 0;
+    this.problem.textContent = failed
+      ? `Points alone: static/${this.#packet.thumbnails.file}, the picture of all images, is missing ` +
+        "or damaged. Reload the page; if that does not help, restore the file from the repository."
+      : "";
     [...this.legend.children].forEach((button, group) => {
       button.firstChild.style.background = colours[group];
       button.setAttribute("aria-pressed", String(group === this.#highlight));

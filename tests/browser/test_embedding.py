@@ -128,6 +128,24 @@ def test_pointing_names_the_nearest_image(server: Server, visit: Visit) -> None:
     assert sum("test_images" in url for url in loaded) == 1
 
 
+def test_points_alone_are_explained(server: Server, visit: Visit) -> None:
+    page = visit(server.url)
+    page.route("**/test_images.png", lambda route: route.fulfill(body="no picture"))
+    page.goto(f"{server.url}/embedding?model=tutorial")
+    app.wait_until_complete(page)
+    said = page.locator(".image-map .problem")
+    expect(said).to_be_empty()
+    insights = cache.insights(cache.models()["tutorial"])
+    assert insights
+    places = on_screen(page, insights.embedding.astype(np.float64))
+    assert_nearest(page, places, np.arange(10_000))
+    expect(said).to_contain_text("static/test_images.png, the picture of all images, is missing")
+    # Another page and back: a map of its own, and as little to show on it.
+    app.go_to(page, "Home")
+    app.go_to(page, "Map of images")
+    expect(said).to_contain_text("restore the file from the repository")
+
+
 def test_picking_an_image(server: Server, visit: Visit) -> None:
     page = visit(f"{server.url}/embedding?model=tutorial&image=7", has_touch=True)
     insights = cache.insights(cache.models()["tutorial"])

@@ -190,6 +190,7 @@ def test_a_damaged_summary_of_the_training_images(open_page: Open, data: Path, d
     assert not app.exception
     (error,) = app.error
     assert re.fullmatch(r"\S+/train_summary\.npz [^\n]*: restore it [^\n]*\.", error.value)
+    assert "Test image 2000" in text(app)  # what is known without it
     assert_sound(open_page("home"))
 
 

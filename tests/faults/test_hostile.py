@@ -1,6 +1,6 @@
 """Whatever an address and a browser say, each page stays sound, and so does the session's state.
 
-`HYPOTHESIS_PROFILE=deep pytest -n 0 tests/faults/test_hostile.py` takes half an hour.
+`HYPOTHESIS_PROFILE=deep pytest -n 0 tests/faults/test_hostile.py` draws 5,600 cases, 800 a page.
 """
 
 from __future__ import annotations
