@@ -1,6 +1,7 @@
 """A lecture: many students join at once and then move about, on one server process.
 
-    python -m benchmarks.lecture [--students 200 ...] [--seconds 60] [--csv FILE] [--plot FILE]
+    python -m benchmarks.lecture [--students 200 ...] [--seconds 60] [--new-browsers]
+                                 [--csv FILE] [--plot FILE] [--no-peer]
 
 A lecturer has looked at each page before. All join within 2 s, on mixed pages and deep links, with
 both models. Then each moves every 3 s on average: filters most often, also images, layers, pages,
@@ -35,8 +36,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from websocket import WebSocketException
 
+from benchmarks.new_browser import files_of_first_visits
 from benchmarks.server import APP, PEER, Server
-from benchmarks.student import PageError, Student
+from benchmarks.student import PageError, Student, load_files
 from benchmarks.table import machine, table
 
 JOIN_WITHIN = 2.0  # seconds
@@ -189,10 +191,10 @@ def tell(student: Student, chooser: str, index: int) -> None:
 class Seat:
     """One student, from joining to the end of the lecture."""
 
-    def __init__(self, url: str, seed: int, address: str) -> None:
-        """Take a seat."""
+    def __init__(self, url: str, seed: int, address: str, files: Sequence[str]) -> None:
+        """Take a seat, with a browser that lacks these files of the server."""
         self.taken: list[Taken] = []
-        self._url, self._address = url, address
+        self._url, self._address, self._files = url, address, files
         self._rng = random.Random(seed)
         self._what = "join"
 
@@ -211,6 +213,8 @@ class Seat:
     def _visit(self) -> bool:
         """Open the page and move about; tell whether the student comes back after that."""
         started = time.time()
+        load_files(self._url, self._files)
+        self._files = ()
         with Student(self._url) as student:
             student.open(self._address)
             self._note(started)
@@ -249,14 +253,24 @@ def row_of_seats(
     results.put([taken for seat in seats for taken in seat.taken])
 
 
-def lecture(server: Server, students: int, seconds: float, addresses: Sequence[str]) -> Lecture:
+def lecture(
+    server: Server,
+    students: int,
+    seconds: float,
+    addresses: Sequence[str],
+    new_browsers: bool = False,
+) -> Lecture:
     """Let so many students join the server and move about for so long."""
     for address in addresses:  # what is loaded only once, the lecturer has waited for
         with Student(server.url) as lecturer:
             lecturer.open(address)
     context = multiprocessing.get_context("spawn")
     results: Queue[list[Taken]] = context.Queue()
-    seats = [Seat(server.url, seed, addresses[seed % len(addresses)]) for seed in range(students)]
+    files = files_of_first_visits(server.url, addresses) if new_browsers else {}
+    starts = [addresses[seed % len(addresses)] for seed in range(students)]
+    seats = [
+        Seat(server.url, seed, start, files.get(start, ())) for seed, start in enumerate(starts)
+    ]
     # Their imports take two cores some seconds, which must not be those in which all join.
     ready = context.Barrier(PROCESSES + 1)
     rows = [
@@ -351,6 +365,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--students", type=int, nargs="+", default=[200])
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument(
+        "--new-browsers",
+        action="store_true",
+        help="they have never opened the app, and fetch Streamlit's files first; needs Chromium",
+    )
     parser.add_argument("--csv", type=Path, help="also write all that was done to this file")
     parser.add_argument("--plot", type=Path, help="also draw it, to this PNG file")
     parser.add_argument("--no-peer", action="store_true", help="leave the direct port out")
@@ -358,7 +377,7 @@ def main() -> None:
     print(machine())
     for students in options.students:
         with Server(APP) as server:
-            found = lecture(server, students, options.seconds, ADDRESSES)
+            found = lecture(server, students, options.seconds, ADDRESSES, options.new_browsers)
         if options.csv:
             write_csv(found, for_size(options.csv, students, options.students))
         if options.plot:

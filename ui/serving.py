@@ -22,6 +22,7 @@ from streamlit.components.v2.bidi_component import main as bidi_component
 from streamlit.runtime.app_session import AppSession
 
 from core import memory
+from ui import frontend
 
 Arguments = ParamSpec("Arguments")
 
@@ -227,4 +228,5 @@ def _overlook_what_stays() -> None:
 _read_theme_once()
 _look_at_components_quickly()
 _send_together()
+frontend.serve_from_memory()
 _overlook_what_stays()

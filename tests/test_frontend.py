@@ -1,0 +1,100 @@
+"""Streamlit's files come from memory as they came from Streamlit, only smaller."""
+
+from __future__ import annotations
+
+import gzip
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.message import Message
+
+import pytest
+
+from benchmarks.server import APP, Server
+from benchmarks.student import Student
+from ui import frontend
+
+GZIP = {"Accept-Encoding": "gzip, deflate, br, zstd"}
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: Message
+    body: bytes
+
+    @classmethod
+    def to(
+        cls, server: Server, path: str, headers: Mapping[str, str], method: str = "GET"
+    ) -> Answer:
+        request = urllib.request.Request(server.url + path, headers=dict(headers), method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return cls(answer.status, answer.headers, answer.read())
+        except urllib.error.HTTPError as error:
+            return cls(error.code, error.headers, error.read())
+
+
+@pytest.fixture(scope="module")
+def before() -> dict[str, Answer]:
+    """Streamlit's own answers, from a process whose first page nobody has opened."""
+    with Server(APP) as server:
+        return {path: Answer.to(server, path, GZIP) for path in frontend._files()}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(APP) as server:
+        with Student(server.url) as student:
+            student.open("/")
+        yield server
+
+
+def test_a_file_is_the_same_and_smaller(server: Server, before: dict[str, Answer]) -> None:
+    assert len(before) > 300
+    for path, own in before.items():
+        for _ in range(2):
+            answer = Answer.to(server, path, GZIP)
+            packed = answer.headers["Content-Encoding"] == "gzip"
+            assert answer.status == own.status == 200
+            assert (gzip.decompress(answer.body) if packed else answer.body) == own.body
+            for header in ("Content-Type", "Cache-Control"):
+                assert answer.headers.get_all(header) == own.headers.get_all(header), path
+            assert packed == path.endswith((".js", ".css", ".svg"))
+            assert answer.headers["Vary"] == "Accept-Encoding"
+    kept = sum(len(each.body) for path, each in before.items() if path.endswith(".js"))
+    sent = sum(len(frontend._answer(path, True)[1]) for path in before if path.endswith(".js"))
+    assert sent < 0.4 * kept
+
+
+def test_a_browser_that_cannot_unpack(server: Server, before: dict[str, Answer]) -> None:
+    path = next(path for path in before if path.endswith(".js"))
+    answer = Answer.to(server, path, {"Accept-Encoding": "identity"})
+    assert answer.headers["Content-Encoding"] is None
+    assert answer.body == before[path].body
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/static/js/gone.js", 200),  # the page's HTML, as during an update
+        ("/static/", 200),
+        ("/static/../streamlit_app.py", 400),
+        ("/static/js/%2e%2e/%2e%2e/%2e%2e/cli_util.py", 400),
+        ("//static/js/index.js", 400),
+        ("/static/js/%00", 400),
+    ],
+)
+def test_whatever_else_is_asked_for_is_streamlits_affair(
+    server: Server, path: str, status: int
+) -> None:
+    answer = Answer.to(server, path, GZIP)
+    assert answer.status == status
+    assert b"import" not in answer.body
+
+
+def test_only_who_asks_for_a_file_gets_it(server: Server, before: dict[str, Answer]) -> None:
+    path = next(iter(before))
+    assert Answer.to(server, path, GZIP, "HEAD").body == b""
+    assert Answer.to(server, path, GZIP, "POST").status == 405
