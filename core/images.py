@@ -1,4 +1,4 @@
-"""Arrays to pictures: palette PNGs for the pages, matplotlib figures for people who download.
+"""Arrays to pictures: palette PNGs for the pages, and files of numbers for people who download.
 
 On a page a feature map travels as a PNG of one pixel a cell and the browser enlarges it without
 smoothing, so it is crisp at any zoom and a sheet of 64 maps is a few kilobytes.
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import matplotlib
 import numpy as np
@@ -25,9 +25,6 @@ import pandas as pd
 from PIL import Image
 
 from core.dataset import CLASS_NAMES, DatasetError, load_split
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 FloatArray = npt.NDArray[np.floating]
 AnyArray = npt.NDArray[np.generic]
@@ -64,7 +61,6 @@ VERDICT_COLOURS = ("#c4c4c4", "#d55e00")
 VERDICT_COLOURS_ON_DARK = ("#5c5c5c", "#d55e00")
 COMPONENT_AXES = ("first principal component", "second principal component")
 
-FIGURE_DPI = 150
 SHEET_COLUMNS = 8
 # Of a map that changes with the epoch. Odd, so that 0 has the middle of the diverging palette.
 SHADES = 65
@@ -233,103 +229,7 @@ def contact_print(images: npt.NDArray[np.uint8], columns: int) -> bytes:
     return buffer.getvalue()
 
 
-# --- figures for download -------------------------------------------------------------------------
-
-
-def map_figure(values: FloatArray, scale: Scale, title: str) -> bytes:
-    """PNG file of one array (h, w) with axes in cells and a colour bar in activation units."""
-    figure = _figure(6, 5)
-    axes = figure.add_subplot()
-    picture = axes.imshow(values, PALETTES[scale.palette], vmin=scale.low, vmax=scale.high)
-    figure.colorbar(picture, ax=axes, label="activation (no unit)")
-    axes.set_title(title)
-    axes.set_xlabel("column")
-    axes.set_ylabel("row")
-    return _save(figure)
-
-
-def sheet_figure(maps: FloatArray, scale: Scale | None, title: str, columns: int = 8) -> bytes:
-    """PNG file of all maps (h, w, n), numbered from 0; without a scale each map has its own."""
-    count = maps.shape[2]
-    rows = -(-count // columns)
-    figure = _figure(columns * 1.1, rows * 1.2 + 0.6)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for index, axes in enumerate(grid.flat):
-        axes.set_axis_off()
-        if index < count:
-            own = scale or Scale.of(maps[:, :, index])
-            axes.imshow(maps[:, :, index], PALETTES[own.palette], vmin=own.low, vmax=own.high)
-            axes.set_title(str(index), fontsize=7, pad=2)
-    how = "every map on its own scale" if scale is None else f"one scale: 0 to {scale.high:.3g}"
-    figure.suptitle(f"{title} ({how})", fontsize=10)
-    return _save(figure)
-
-
-def rows_figure(
-    columns: Sequence[Column],
-    row_titles: Sequence[str],
-    title: str,
-) -> bytes:
-    """PNG file of a grid of arrays: each column has a heading, its arrays and one scale."""
-    figure = _figure(1.6 * len(columns) + 1.5, 1.35 * len(row_titles) + 1.2)
-    grid = figure.subplots(len(row_titles), len(columns), squeeze=False)
-    for column, (heading, arrays, scale) in enumerate(columns):
-        for row, values in enumerate(arrays):
-            axes = grid[row, column]
-            picture = axes.imshow(values, PALETTES[scale.palette], vmin=scale.low, vmax=scale.high)
-            axes.set_xticks([])
-            axes.set_yticks([])
-            if row == 0:
-                axes.set_title(heading, fontsize=8)
-            if column == 0:
-                axes.set_ylabel(row_titles[row], fontsize=7, rotation=0, ha="right", va="center")
-        figure.colorbar(picture, ax=grid[:, column], location="bottom", shrink=0.9)
-    figure.suptitle(title, fontsize=10)
-    return _save(figure)
-
-
-def curves_figure(history: pd.DataFrame, title: str) -> bytes:
-    """PNG file of loss and accuracy by epoch, a line a split, from a model's history."""
-    figure = _figure(9, 3.6)
-    for axes, measure in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for column in history.columns:
-            split, _, what = column.partition("_")
-            if what == measure:
-                axes.plot(
-                    history["epoch"], history[column], "o-", color=SPLIT_COLOURS[split], label=split
-                )
-        axes.set_xlabel("epoch")
-        axes.set_ylabel(measure)
-        axes.legend()
-    figure.suptitle(title)
-    return _save(figure)
-
-
-def points_figure(
-    places: FloatArray,
-    groups: npt.NDArray[np.integer],
-    legend: Sequence[tuple[str, str]],
-    axes_names: tuple[str, str],
-    title: str,
-) -> bytes:
-    """PNG file of points at places (n, 2), the last on top; a point's group (n,) is its name and
-    colour in the legend."""
-    figure = _figure(8, 7)
-    axes = figure.add_subplot()
-    x, y = places.T
-    axes.scatter(x, y, s=3, c=np.array([colour for _, colour in legend])[groups], linewidths=0)
-    counts = np.bincount(groups, minlength=len(legend))
-    for (name, colour), count in zip(legend, counts, strict=True):
-        axes.scatter([], [], s=3, color=colour, linewidths=0, label=f"{name} ({count})")
-    axes.set_aspect("equal")
-    axes.set_xlabel(axes_names[0])
-    axes.set_ylabel(axes_names[1])
-    if not any(axes_names):
-        axes.set_xticks([])
-        axes.set_yticks([])
-    axes.set_title(title, fontsize=10)
-    figure.legend(loc="outside right center", markerscale=4, fontsize=8)
-    return _save(figure)
+# --- arrays as files ------------------------------------------------------------------------------
 
 
 def numbers_csv(values: AnyArray) -> str:
@@ -361,20 +261,6 @@ def arrays_npz(arrays: dict[str, AnyArray]) -> bytes:
 def class_label(label: int) -> str:
     """Number and name of a class, as in "8 Bag"."""
     return f"{label} {CLASS_NAMES[label]}"
-
-
-def _figure(width: float, height: float) -> Figure:
-    """An empty figure of that size in inches."""
-    # Most processes never draw one: this import takes 14 MB.
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _save(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=FIGURE_DPI)
-    return buffer.getvalue()
 
 
 def _uri(data: bytes) -> str:

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from core import cache, images
+from core import cache, drawing, images
 from core.dataset import CLASS_NAMES
 from core.images import PIXELS, Column, Scale, class_label
 from core.insights import Insights
@@ -169,7 +169,7 @@ def one_filter() -> None:
         (
             "Figure (PNG)",
             f"{name}.png",
-            lambda: images.rows_figure(pair_columns(chosen, index), rows, f"Filter {index}"),
+            lambda: drawing.rows_figure(pair_columns(chosen, index), rows, f"Filter {index}"),
         ),
         (
             "Maps (NPZ)",
@@ -347,7 +347,7 @@ def separation_files(
         (
             "Average maps (PNG)",
             f"{name}_maps.png",
-            lambda: images.rows_figure(
+            lambda: drawing.rows_figure(
                 map_columns(pair(), shown),
                 [f"filter {index}, AUC {found.auc[index]:.3f}" for index in shown],
                 f"Average maps of {layer.name}",
@@ -422,7 +422,7 @@ if part == "ten classes":
         (
             "Ten classes (PNG)",
             "ten_classes.png",
-            lambda: images.rows_figure(mean_columns(), list(CLASS_NAMES), "Mean of all maps"),
+            lambda: drawing.rows_figure(mean_columns(), list(CLASS_NAMES), "Mean of all maps"),
         ),
         (
             "Mean maps (NPZ)",

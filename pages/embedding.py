@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from core import cache, images
+from core import cache, drawing, images
 from core.dataset import CLASS_NAMES
 from core.images import CLASS_COLOURS, COMPONENT_AXES, VERDICT_COLOURS
 from core.insights import Insights
@@ -82,7 +82,7 @@ def figure(places: np.ndarray, insights: Insights, pca: bool, by_error: bool) ->
         order = np.argsort(groups, kind="stable")  # the wrong ones on top
         places, groups = places[order], groups[order]
     title = f"10,000 test images as {view.model.folder.name} tells them apart"
-    return images.points_figure(places, groups, legend, COMPONENT_AXES if pca else ("", ""), title)
+    return drawing.points_figure(places, groups, legend, COMPONENT_AXES if pca else ("", ""), title)
 
 
 def table(places: np.ndarray, insights: Insights) -> bytes:

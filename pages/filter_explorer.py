@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from core import cache, images
+from core import cache, drawing, images
 from core.dataset import CLASS_NAMES
 from core.images import PIXELS, FloatArray, Scale, sheet_uri
 from core.insights import QUANTILES, Insights
@@ -75,13 +75,13 @@ def map_file(index: int) -> bytes:
     """The map as a figure."""
     chosen = layer_maps()[:, :, index]
     scale = Scale.of(layer_maps()) if shared else Scale.of(chosen)
-    return images.map_figure(chosen, scale, f"{layer.name}, filter {index}, {view.title}")
+    return drawing.map_figure(chosen, scale, f"{layer.name}, filter {index}, {view.title}")
 
 
 def sheet_file() -> bytes:
     """All maps as a figure."""
     scale = Scale.of(layer_maps()) if shared else None
-    return images.sheet_figure(layer_maps(), scale, f"{layer.name}, {view.title}")
+    return drawing.sheet_figure(layer_maps(), scale, f"{layer.name}, {view.title}")
 
 
 def numbers(index: int) -> None:
@@ -205,7 +205,7 @@ def top_images(index: int) -> None:
         (
             "Top images (PNG)",
             f"{name}_top.png",
-            lambda: images.rows_figure(
+            lambda: drawing.rows_figure(
                 [
                     ("image", list(test.images[tops]), PIXELS),
                     (
@@ -302,7 +302,7 @@ def epochs(index: int) -> None:
         (
             "All epochs (PNG)",
             f"{name}.png",
-            lambda: images.rows_figure(
+            lambda: drawing.rows_figure(
                 columns(),
                 [f"epoch {epoch}" for epoch in saved],
                 f"Filter {index} of {layer.name}, {view.title}",

@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from core import cache, images
+from core import cache, drawing, images
 from core.images import PIXELS, Scale
 from core.network import Layer
 from ui import controls, figures, frame
@@ -154,6 +154,6 @@ downloads(
     (
         "Mean maps (PNG)",
         f"mean_maps_image{view.index}.png",
-        lambda: images.rows_figure(mean_columns(), [view.title], "Mean of all maps of a layer"),
+        lambda: drawing.rows_figure(mean_columns(), [view.title], "Mean of all maps of a layer"),
     ),
 )

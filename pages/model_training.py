@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from core import attempts, cache, images
+from core import attempts, cache, drawing, images
 from core.cache import Version
 from core.dataset import CLASS_NAMES
 from core.images import PIXELS, SPLIT_COLOURS, Scale
@@ -106,7 +106,7 @@ def curves_of(
     with st.container(horizontal=True):
         downloads(
             ("History (CSV)", f"{name}.csv", partial(history_csv, history)),
-            ("Curves (PNG)", f"{name}.png", partial(images.curves_figure, history, name)),
+            ("Curves (PNG)", f"{name}.png", partial(drawing.curves_figure, history, name)),
             key=f"download_{name}",
         )
         card = st.popover("Model card", key=f"card_{name}", on_change="rerun")
@@ -448,7 +448,7 @@ def kernels_in_the_end(first: Layer) -> None:
         (
             "Kernels (PNG)",
             "kernels.png",
-            lambda: images.sheet_figure(kernels, scale, "Kernels of the first convolution"),
+            lambda: drawing.sheet_figure(kernels, scale, "Kernels of the first convolution"),
         ),
         ("Kernels (NPY)", "kernels.npy", lambda: images.numbers_npy(kernels)),
         key="download_kernels",

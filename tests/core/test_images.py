@@ -121,21 +121,6 @@ def test_numbers_read_back_exactly() -> None:
     assert np.array_equal(archive["a"], values)
 
 
-def test_figures_are_pictures_of_a_useful_size() -> None:
-    maps = RNG.random((5, 5, 10)).astype(np.float32)
-    scale = Scale.of(maps)
-    for data in (
-        images.map_figure(maps[:, :, 0], scale, "a map"),
-        images.sheet_figure(maps, None, "a sheet"),
-        images.sheet_figure(maps, scale, "a sheet"),
-        images.rows_figure([("x", [maps[:, :, 0]], scale)], ["one"], "rows"),
-    ):
-        picture = Image.open(io.BytesIO(data))
-        assert picture.format == "PNG"
-        assert min(picture.size) >= 300
-        assert len(set(picture.convert("L").get_flattened_data())) > 16
-
-
 def test_a_contact_print_holds_16_greys() -> None:
     pictures = RNG.integers(0, 256, (7, 28, 28), np.uint8)
     file = Image.open(io.BytesIO(images.contact_print(pictures, 3)))
