@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.types import Message
+from starlette.websockets import WebSocket, WebSocketState
 from streamlit import config
 from streamlit.runtime.app_session import AppSession
 
@@ -85,6 +87,29 @@ def test_what_a_run_says_leaves_together_and_in_order(monkeypatch: pytest.Monkey
         say(8)
         assert settle()[-1] == 1
     loop.close()
+
+
+def test_who_says_much_at_once_lets_the_others_speak() -> None:
+    said: list[str] = []
+
+    async def receive() -> Message:  # there is always more
+        return {"type": "websocket.receive", "bytes": b""}
+
+    async def send(message: Message) -> None:
+        pytest.fail(f"nobody asked for {message}")
+
+    async def listen(name: str) -> None:
+        socket = WebSocket({"type": "websocket"}, receive, send)
+        socket.client_state = WebSocketState.CONNECTED
+        for _ in range(3):
+            await socket.receive()
+            said.append(name)
+
+    async def both() -> None:
+        await asyncio.gather(listen("one"), listen("other"))
+
+    asyncio.run(both())
+    assert said == ["one", "other"] * 3
 
 
 def test_the_quick_come_first() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import heapq
 import itertools
@@ -17,6 +18,8 @@ from functools import partial, wraps
 from typing import Any, ParamSpec
 
 import streamlit as st
+from starlette.types import Message
+from starlette.websockets import WebSocket
 from streamlit import config
 from streamlit.components.v2.bidi_component import main as bidi_component
 from streamlit.runtime.app_session import AppSession
@@ -214,6 +217,19 @@ def _look_at_components_quickly() -> None:
     bidi_component.make_bidi_component_presenter = presenter  # type: ignore[assignment,attr-defined]
 
 
+def _hear_all_alike() -> None:
+    """Streamlit 1.67 goes on as long as a browser has said more, before it hears anybody else: one
+    that asks for a thousand runs at once kept everybody waiting for a second."""
+    receive = WebSocket.receive
+
+    async def receive_one(socket: WebSocket) -> Message:
+        message = await receive(socket)
+        await asyncio.sleep(0)  # lets the others come first
+        return message
+
+    WebSocket.receive = receive_one  # type: ignore[method-assign,assignment]
+
+
 def _overlook_what_stays() -> None:
     """Takes what the imports left out of Python's search for cyclic garbage.
 
@@ -228,5 +244,6 @@ def _overlook_what_stays() -> None:
 _read_theme_once()
 _look_at_components_quickly()
 _send_together()
+_hear_all_alike()
 frontend.serve_from_memory()
 _overlook_what_stays()
