@@ -99,17 +99,38 @@ class Taken(NamedTuple):
     """"error" for a page that shows one, "lost" for a connection that broke; else empty."""
 
 
+class Load(NamedTuple):
+    """What the server's process took in one second."""
+
+    cpu: float
+    """A share of a core."""
+    memory: float
+    """In MB, at the second's end."""
+
+
 @dataclass(frozen=True)
 class Lecture:
     """What came of it."""
 
     students: int
     taken: list[Taken]
-    memory: list[float]
-    """The server's, in MB, each second."""
-    cpu: float
-    """Seconds that the server's process took."""
-    seconds: float
+    load: list[Load]
+    """In each second, from the moment when the first could join."""
+
+    @property
+    def seconds(self) -> int:
+        """How long it took."""
+        return len(self.load)
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of CPU time that the server's process took."""
+        return sum(each.cpu for each in self.load)
+
+    @property
+    def memory(self) -> list[float]:
+        """The server's, in MB, at the end of each second."""
+        return [each.memory for each in self.load]
 
     def quantiles(self, what: Sequence[str]) -> list[float]:
         """The median, 95th and 99th percentile in seconds; NaN where there was nothing."""
@@ -282,16 +303,15 @@ def lecture(
     for row in rows:
         row.start()
     ready.wait(_START_TIMEOUT)
-    end = time.time() + JOIN_WITHIN + seconds
-    cpu, memory = server.cpu_seconds(), []
-    while time.time() < end:
-        time.sleep(1)
-        memory.append(server.memory_mb())
-    cpu = server.cpu_seconds() - cpu
+    begin, cpu, load = time.time(), server.cpu_seconds(), []
+    for second in range(1, round(JOIN_WITHIN + seconds) + 1):
+        time.sleep(max(begin + second - time.time(), 0))
+        before, cpu = cpu, server.cpu_seconds()
+        load.append(Load(cpu - before, server.memory_mb()))
     taken = [each for _ in rows for each in results.get(timeout=300)]
     for row in rows:
         row.join()
-    return Lecture(students, taken, memory, cpu, JOIN_WITHIN + seconds)
+    return Lecture(students, taken, load)
 
 
 def latencies(found: Lecture) -> str:
@@ -331,9 +351,9 @@ def bounds(found: Lecture) -> str:
 
 
 def plot(found: Lecture, file: Path) -> None:
-    """Draw the latencies and the server's memory over time."""
-    figure = Figure(figsize=(9, 6), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True)
+    """Draw the latencies, and the server's CPU and memory, over time."""
+    figure = Figure(figsize=(9, 8), layout="constrained")
+    above, middle, below = figure.subplots(3, 1, sharex=True, height_ratios=(2, 1, 1))
     for name, what in found.kinds.items():
         if name not in ("all moves", IN_BROWSER):
             fine = [each for each in found.taken if each.what in what and not each.problem]
@@ -342,17 +362,25 @@ def plot(found: Lecture, file: Path) -> None:
         above.axhline(most, color="#888", linestyle=style)
     above.set(yscale="log", ylabel="seconds until the page is complete")
     above.legend(ncols=5, fontsize=8)
-    below.plot(np.arange(1, len(found.memory) + 1), found.memory)
+    seconds = np.arange(1, found.seconds + 1)
+    middle.plot(seconds, [100 * each.cpu for each in found.load])
+    middle.set(ylabel="server's CPU,\n% of a core", ylim=(0, None))
+    below.plot(seconds, found.memory)
     below.axhline(MOST_MEGABYTES, color="#888", linestyle="--")
-    below.set(xlabel="seconds", ylabel="server's memory in MB", ylim=(0, None))
+    below.set(xlabel="seconds", ylabel="server's memory\nin MB", ylim=(0, None))
     figure.suptitle(f"{found.students} students")
     figure.savefig(file, dpi=120)
 
 
 def write_csv(found: Lecture, file: Path) -> None:
-    """Write all that was done, a line each."""
-    with file.open("w", newline="") as stream:
-        csv.writer(stream).writerows([Taken._fields, *found.taken])
+    """Write all that was done, a line each, and beside it what each second took of the server."""
+    loads = [(second, *each) for second, each in enumerate(found.load, 1)]
+    for path, header, rows in (
+        (file, Taken._fields, found.taken),
+        (file.with_stem(f"{file.stem}_server"), ("second", *Load._fields), loads),
+    ):
+        with path.open("w", newline="") as stream:
+            csv.writer(stream).writerows([header, *rows])
 
 
 def for_size(file: Path, students: int, sizes: Sequence[int]) -> Path:
@@ -370,7 +398,11 @@ def main() -> None:
         action="store_true",
         help="they have never opened the app, and fetch Streamlit's files first; needs Chromium",
     )
-    parser.add_argument("--csv", type=Path, help="also write all that was done to this file")
+    parser.add_argument(
+        "--csv",
+        type=Path,
+        help="also write all that was done to this file, and the server's load beside it",
+    )
     parser.add_argument("--plot", type=Path, help="also draw it, to this PNG file")
     parser.add_argument("--no-peer", action="store_true", help="leave the direct port out")
     options = parser.parse_args()
