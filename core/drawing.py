@@ -1,6 +1,6 @@
 """Figures for people who download: matplotlib draws them, in a process of its own.
 
-A figure takes a tenth of a second of pure Python, and some take ten; drawn where students are
+A figure takes Python a tenth of a second, the largest a whole one; drawn where students are
 served, each would make all of them wait. The process starts with the first figure, `python -m
 core.drawing`, and ends when nobody has wanted one for a while, or with the process that started it.
 """
