@@ -33,7 +33,7 @@ def test_filters_are_switched_by_hand(server: Server, visit: Visit) -> None:
     page.go_back()
     expect(main(page).get_by_text("conv_layer_1 2 of 64 filters off")).to_be_visible()
     off = page.get_by_role("button", name="switch off filter 3, ", pressed=True)
-    assert off.count() == 1
+    expect(off).to_have_count(1)
 
 
 def test_a_bar_switches_its_filter(server: Server, visit: Visit) -> None:
