@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Self
 
 Progress = Callable[[float, str], None]
@@ -21,7 +21,8 @@ class ProgressBar:
     On a terminal it is one line that changes; elsewhere, as in a log file, a line now and then.
 
     Ctrl-C also ends work in which a library swallows the KeyboardInterrupt, as imports of
-    TensorFlow sometimes do: the next step raises it again.
+    TensorFlow sometimes do: the next step raises it again. And where a library makes another error
+    of it, a KeyboardInterrupt leaves the bar.
     """
 
     WIDTH = 16
@@ -45,12 +46,23 @@ class ProgressBar:
             signal.signal(signal.SIGINT, self._interrupt)
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        """End the line, so that what is printed next begins a new one."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the line, so that what is printed next begins a new one.
+
+        Raises:
+            KeyboardInterrupt: It was raised before, and the work ended with another error.
+        """
         if self._listens:
             signal.signal(signal.SIGINT, self._handler)
         if self._terminal:
             print(file=sys.stderr)
+        if self._interrupted and isinstance(error, Exception):
+            raise KeyboardInterrupt from error
 
     def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
         self._interrupted = True

@@ -66,6 +66,24 @@ def test_an_interrupt_that_was_swallowed_is_raised_at_the_next_step():
     assert steps == [0]
 
 
+def make_another_error_of_an_interrupt():
+    with ProgressBar():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise RuntimeError("a library failed") from error
+
+
+def test_an_interrupt_of_which_a_library_made_another_error_is_one():
+    with interrupts_go_to(signal.default_int_handler), pytest.raises(KeyboardInterrupt):
+        make_another_error_of_an_interrupt()
+
+
+def test_another_error_is_left_alone():
+    with pytest.raises(RuntimeError), ProgressBar():
+        raise RuntimeError("nobody pressed a key")
+
+
 def test_who_ignores_ctrl_c_goes_on_to():
     steps = []
     with interrupts_go_to(signal.SIG_IGN):
