@@ -16,8 +16,8 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import lru_cache, wraps
 from pathlib import Path
-from threading import RLock, Timer
-from typing import TYPE_CHECKING, ParamSpec
+from threading import Lock, Timer
+from typing import TYPE_CHECKING, Literal, ParamSpec
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +43,7 @@ class DrawingError(RuntimeError):
 
 _draw: dict[str, Callable[..., bytes]] = {}
 _process: subprocess.Popen[bytes] | None = None
-_one_at_a_time = RLock()
+_one_at_a_time = Lock()
 
 
 def _elsewhere(function: Callable[Arguments, bytes]) -> Callable[Arguments, bytes]:
@@ -63,15 +63,15 @@ def _elsewhere(function: Callable[Arguments, bytes]) -> Callable[Arguments, byte
 
 @lru_cache(_MOST_KEPT)
 def _drawn(request: bytes) -> bytes:
-    try:
-        figure, problem = _exchange(request)
-    except (OSError, EOFError, pickle.UnpicklingError):  # it has ended since the last figure
-        _end()
+    for is_new in (False, True):
         try:
             figure, problem = _exchange(request)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             _end()
-            raise DrawingError("The figure could not be drawn: please try again.") from error
+            if is_new:
+                raise DrawingError("The figure could not be drawn: please try again.") from error
+            continue  # it has ended since the last figure
+        break
     if problem:
         raise DrawingError(f"The figure could not be drawn: {problem}.")
     return figure
@@ -121,15 +121,13 @@ def map_figure(values: FloatArray, scale: Scale, title: str) -> bytes:
 @_elsewhere
 def sheet_figure(maps: FloatArray, scale: Scale | None, title: str, columns: int = 8) -> bytes:
     """PNG file of all maps (h, w, n), numbered from 0; without a scale each map has its own."""
-    from matplotlib.figure import Figure
-
     count = maps.shape[2]
     rows = -(-count // columns)
     # In inches. One coordinate system for all, because axes of its own for each map would take
     # eight times as long.
     head, side, across, down = 0.4, 1.0, 1.1, 1.2
     width, height = columns * across, head + rows * down
-    figure = Figure((width, height))
+    figure = _figure(width, height, layout=None)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     for index in range(count):
@@ -223,11 +221,13 @@ def points_figure(
     return _save(figure)
 
 
-def _figure(width: float, height: float) -> Figure:
+def _figure(
+    width: float, height: float, layout: Literal["constrained"] | None = "constrained"
+) -> Figure:
     """An empty figure of that size in inches."""
     from matplotlib.figure import Figure  # 14 MB, which the process that serves does without
 
-    return Figure((width, height), layout="constrained")
+    return Figure((width, height), layout=layout)
 
 
 def _save(figure: Figure) -> bytes:

@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 import gzip
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from email.message import Message
+from collections.abc import Iterator
 
 import pytest
 
 from benchmarks.server import APP, Server
 from benchmarks.student import Student
+from tests.answer import Answer
 from ui import frontend
 
 GZIP = {"Accept-Encoding": "gzip, deflate, br, zstd"}
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: Message
-    body: bytes
-
-    @classmethod
-    def to(
-        cls, server: Server, path: str, headers: Mapping[str, str], method: str = "GET"
-    ) -> Answer:
-        request = urllib.request.Request(server.url + path, headers=dict(headers), method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return cls(answer.status, answer.headers, answer.read())
-        except urllib.error.HTTPError as error:
-            return cls(error.code, error.headers, error.read())
 
 
 @pytest.fixture(scope="module")
 def before() -> dict[str, Answer]:
     """Streamlit's own answers, from a process whose first page nobody has opened."""
     with Server(APP) as server:
-        return {path: Answer.to(server, path, GZIP) for path in frontend._files()}
+        return {path: Answer(server.url, path, **GZIP) for path in frontend._files()}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +34,7 @@ def test_a_file_is_the_same_and_smaller(server: Server, before: dict[str, Answer
     assert len(before) > 300
     for path, own in before.items():
         for _ in range(2):
-            answer = Answer.to(server, path, GZIP)
+            answer = Answer(server.url, path, **GZIP)
             packed = answer.headers["Content-Encoding"] == "gzip"
             assert answer.status == own.status == 200
             assert (gzip.decompress(answer.body) if packed else answer.body) == own.body
@@ -70,7 +49,7 @@ def test_a_file_is_the_same_and_smaller(server: Server, before: dict[str, Answer
 
 def test_a_browser_that_cannot_unpack(server: Server, before: dict[str, Answer]) -> None:
     path = next(path for path in before if path.endswith(".js"))
-    answer = Answer.to(server, path, {"Accept-Encoding": "identity"})
+    answer = Answer(server.url, path, **{"Accept-Encoding": "identity"})
     assert answer.headers["Content-Encoding"] is None
     assert answer.body == before[path].body
 
@@ -79,7 +58,7 @@ def test_a_browser_that_cannot_unpack(server: Server, before: dict[str, Answer])
     ("path", "status"),
     [
         ("/static/js/gone.js", 200),  # the page's HTML, as during an update
-        ("/static/", 200),
+        ("/static/", 301),  # to the page
         ("/static/../streamlit_app.py", 400),
         ("/static/js/%2e%2e/%2e%2e/%2e%2e/cli_util.py", 400),
         ("//static/js/index.js", 400),
@@ -89,12 +68,12 @@ def test_a_browser_that_cannot_unpack(server: Server, before: dict[str, Answer])
 def test_whatever_else_is_asked_for_is_streamlits_affair(
     server: Server, path: str, status: int
 ) -> None:
-    answer = Answer.to(server, path, GZIP)
+    answer = Answer(server.url, path, **GZIP)
     assert answer.status == status
     assert b"import" not in answer.body
 
 
 def test_only_who_asks_for_a_file_gets_it(server: Server, before: dict[str, Answer]) -> None:
     path = next(iter(before))
-    assert Answer.to(server, path, GZIP, "HEAD").body == b""
-    assert Answer.to(server, path, GZIP, "POST").status == 405
+    assert Answer(server.url, path, "HEAD", **GZIP).body == b""
+    assert Answer(server.url, path, "POST", **GZIP).status == 405

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import re
-from urllib.parse import urlsplit
 
 import pytest
 
+from tests.answer import Answer
 from tests.deploy.site import Site
 
 AGENT = "/_stcore/agent"
 GZIP = {"Accept-Encoding": "gzip"}
-
-
-class Answer:
-    def __init__(self, url: str, path: str, **headers: str) -> None:
-        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
-        connection.request("GET", path, headers=headers)
-        response = connection.getresponse()
-        self.status, self.headers, self.body = response.status, response.headers, response.read()
-        connection.close()
 
 
 @pytest.mark.parametrize(
