@@ -34,7 +34,7 @@ def main() -> None:
     import keras
 
     folder = ModelFolder(MODELS_DIR / "tutorial")
-    network = folder.network()
+    network = folder.read().network()
     _, part = dataset.hold_out(dataset.load_split("test"), SAMPLE_SHARE, seed=0)
     images = to_input(part.images)
     masked = _with_masks(keras, keras.saving.load_model(folder.path / "model.keras"))

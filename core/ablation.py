@@ -483,11 +483,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     folder = ModelFolder(options.folder.resolve())
     try:
-        network, split = folder.network(), load_split("test")
+        files, split = folder.read(), load_split("test")
+        network = files.network()
         off, wrong = parse(options.off, network)
         means = None
         if options.mean:
-            insights = folder.insights()
+            insights = files.insights()
             if insights is None:
                 raise ModelError(f"The means are not known yet: {folder.insights_command}")
             means = insights.means(split.labels)

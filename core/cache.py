@@ -6,12 +6,12 @@ Plain `lru_cache` behind a lock, not `st.cache_resource`: hashing the arguments 
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import lru_cache, wraps
-from pathlib import Path
+from functools import cached_property, lru_cache, wraps
 from threading import RLock
 from typing import Any, ParamSpec, TypeVar
 
@@ -38,7 +38,7 @@ from core.images import (
     shades,
 )
 from core.insights import Insights
-from core.model_folder import ModelFolder
+from core.model_folder import ModelFiles, ModelFolder, ModelReplaced, Stamp
 from core.network import Network
 from core.separation import Separation
 
@@ -79,29 +79,58 @@ class Version:
     """A model folder as it was at a certain time: a model trained anew is a new cache entry."""
 
     folder: ModelFolder
-    written: tuple[int, ...]  # when each of its files was, in ns; 0 for one that is missing
+    stamps: tuple[Stamp | None, ...]  # as `ModelFolder.stamps`
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A name that no other model, and no other version of this one, has in this process."""
-        return f"{self.folder.name} {self.written}"
+        digest = hashlib.blake2b(repr(self.stamps).encode(), digest_size=8).hexdigest()
+        return f"{self.folder.name} {digest}"
 
     @classmethod
     def of(cls, folder: ModelFolder) -> Version:
-        """The folder as it is now."""
-        return cls(folder, tuple(_written(folder.path / name) for name in _WATCHED))
-
-
-_WATCHED = (
-    model_folder.NETWORK_FILE,
-    model_folder.HISTORY_FILE,
-    model_folder.INSIGHTS_FILE,
-)
+        """Return the folder as it is now."""
+        return cls(folder, folder.stamps())
 
 
 def models() -> dict[str, Version]:
-    """All model folders by name; looked up anew each time, for a new one may have appeared."""
+    """Return all model folders by name; looked up each time, because a new one may have appeared.
+
+    Raises:
+        ModelError: The folder of the models cannot be read.
+    """
     return {folder.name: _same(Version.of(folder)) for folder in model_folder.find()}
+
+
+def current(model: Version) -> Version:
+    """Return the latest version of a model, all of whose files are in memory then.
+
+    A page shows one version from its first line to its last, whatever happens to the folder.
+
+    Raises:
+        ModelReplaced: The folder is gone, or changes each time that it is read.
+    """
+    for _ in range(model_folder.MAX_READS):
+        try:
+            _files(model)
+        except ModelReplaced:
+            model = _same(Version.of(model.folder))
+        else:
+            return model
+    _files(model)
+    return model
+
+
+# 6 to 10 MB each for the models of the recipes.
+@_shared(8)
+def _files(model: Version) -> ModelFiles:
+    files = model.folder.read()
+    if files.stamps != model.stamps:
+        raise ModelReplaced(
+            f"The model {model.folder.name} was replaced just now: reload the page to see the new "
+            "one."
+        )
+    return files
 
 
 @lru_cache(16)
@@ -135,29 +164,35 @@ def class_indices(name: dataset.SplitName, label: int) -> npt.NDArray[np.intp]:
 @_shared(8)
 def network(model: Version) -> Network:
     """The model's network. Raises ModelError."""
-    return model.folder.network()
+    return _files(model).network()
 
 
 @_shared(8)
-def history(model: Version) -> pd.DataFrame:
-    """Loss and accuracy of each epoch. Raises ModelError."""
-    return model.folder.history()
+def history(model: Version) -> pd.DataFrame | None:
+    """Loss and accuracy of each epoch; None if the model came without. Raises ModelError."""
+    return _files(model).history()
 
 
 @_shared(8)
 def insights(model: Version) -> Insights | None:
     """What was measured over the test split; None where that was not done. Raises ModelError."""
-    return model.folder.insights()
+    return _files(model).insights()
 
 
 @_shared(2)
 def checkpoints(model: Version) -> dict[int, Network]:
-    """The network as it was after each epoch that was saved. Raises ModelError."""
-    trained = network(model)
+    """The network as it was after each epoch that was saved; empty if the model came without any.
+    Raises ModelError."""
+    files, trained = _files(model), network(model)
     return {
-        epoch: trained.with_weights(model.folder.checkpoint(epoch))
-        for epoch in model.folder.checkpoint_epochs()
+        epoch: trained.with_weights(files.checkpoint(epoch)) for epoch in files.checkpoint_epochs()
     }
+
+
+@_shared(8)
+def card(model: Version) -> str | None:
+    """The model's card, Markdown from whoever made it; None if there is none. Raises ModelError."""
+    return _files(model).card()
 
 
 def epoch_outputs(
@@ -269,7 +304,9 @@ def _all_on(model: Version) -> Answers:
 
 
 def keep_count(model: Version, off: str, to_mean: bool, answers: Answers) -> None:
-    """Remember a count over all test images."""
+    """Remember a count over all test images, if the model is still the one that was counted."""
+    if Version.of(model.folder) != model:
+        return
     _counted[model.key, off, to_mean] = answers
     while len(_counted) > MOST_COUNTED:
         _counted.pop(next(iter(_counted)), None)
@@ -390,10 +427,3 @@ def network_packet(model: Version, flat: bool) -> bytes:
     key = network_key(model, flat)
     header = {"key": key, "classes": dataset.CLASS_NAMES, "palettes": palettes}
     return packet.network_packet(network(model), header, flat)
-
-
-def _written(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0

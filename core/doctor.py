@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from core.dataset import Split
-    from core.model_folder import ModelFolder
+    from core.model_folder import ModelFiles, ModelFolder
     from core.network import Network
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -184,7 +184,8 @@ def _model(folder: ModelFolder, split: Split | None) -> Iterator[Finding]:
 
     title = f"model {folder.name}"
     try:
-        network = folder.network()
+        files = folder.read()
+        network = files.network()
     except ModelError as error:
         yield Finding("broken", f"{title}: {_unended(error)}")
         return
@@ -194,7 +195,7 @@ def _model(folder: ModelFolder, split: Split | None) -> Iterator[Finding]:
         words = "it does not turn such an image into ten probabilities, so the app cannot show it"
         yield Finding("warning", f"{title}: {words}")
         return
-    findings = [*_files(folder), *(_computes(folder, network, split) if split else ())]
+    findings = [*_files(files), *(_computes(files, network, split) if split else ())]
     if all(each.state == "good" for each in findings):
         words = ", ".join(["its files are sound", *(each.text for each in findings)])
         findings = [Finding("good", words)]
@@ -202,37 +203,37 @@ def _model(folder: ModelFolder, split: Split | None) -> Iterator[Finding]:
         yield Finding(each.state, f"{title}: {each.text}")
 
 
-def _files(folder: ModelFolder) -> Iterator[Finding]:
+def _files(files: ModelFiles) -> Iterator[Finding]:
     """What is wrong with the files beside the network, each of which may be missing."""
     from core import model_folder
     from core.keras_file import ModelError
 
     def checkpoints() -> None:
-        for epoch in folder.checkpoint_epochs():
-            folder.checkpoint(epoch)
+        for epoch in files.checkpoint_epochs():
+            files.checkpoint(epoch)
 
     readers: Mapping[str, Callable[[], object]] = {
-        model_folder.HISTORY_FILE: folder.history,
+        model_folder.HISTORY_FILE: files.history,
         model_folder.CHECKPOINTS_FILE: checkpoints,
-        model_folder.CARD_FILE: folder.card,
-        model_folder.INSIGHTS_FILE: folder.insights,
+        model_folder.CARD_FILE: files.card,
+        model_folder.INSIGHTS_FILE: files.insights,
     }
-    absent = [name for name in readers if not (folder.path / name).exists()]
+    absent = [name for name in readers if not (files.folder.path / name).exists()]
     if model_folder.INSIGHTS_FILE in absent:
         absent.remove(model_folder.INSIGHTS_FILE)
-        yield Finding("warning", f"not measured yet: `{folder.insights_command}`")
+        yield Finding("warning", f"not measured yet: `{files.folder.insights_command}`")
     if absent:
         words = "which a training writes: the pages show less of it"
         yield Finding("warning", f"without {', '.join(absent)}, {words}")
     for name, read in readers.items():
-        if (folder.path / name).exists():
+        if (files.folder.path / name).exists():
             try:
                 read()
             except ModelError as error:
                 yield Finding("broken", _unended(error))
 
 
-def _computes(folder: ModelFolder, network: Network, split: Split) -> Iterator[Finding]:
+def _computes(files: ModelFiles, network: Network, split: Split) -> Iterator[Finding]:
     """The network gets as many images of a sample right as its insights say."""
     import numpy as np
 
@@ -245,7 +246,7 @@ def _computes(folder: ModelFolder, network: Network, split: Split) -> Iterator[F
     right = int(np.sum(predicted == labels))
     found = f"{right / len(labels):.1%} of {len(labels)} test images right"
     try:
-        insights = folder.insights()
+        insights = files.insights()
     except ModelError:  # `_files` tells
         insights = None
     if insights is None:

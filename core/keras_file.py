@@ -19,11 +19,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self, TypeGuard
+from typing import Any, BinaryIO, Self, TypeGuard
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+
+from core.paths import readable
 
 Array = NDArray[np.float32]
 Shape = tuple[int, ...]
@@ -150,11 +152,20 @@ class KerasFile:
         layers: the layers in order, without the InputLayer.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        """Read the configuration. Raises `ModelError` if it is damaged or is not a plain chain."""
-        self.name = Path(path).name
+    def __init__(self, file: str | Path | BinaryIO, name: str = "") -> None:
+        """Read the configuration.
+
+        Args:
+            file: Path of the archive, or an open file that can be read at any position.
+            name: What errors call the file; the last part of its path by default.
+
+        Raises:
+            ModelError: The configuration is damaged or does not describe a plain chain of layers.
+        """
+        path = Path(file) if isinstance(file, str | Path) else Path("the file")
+        self.name = name or readable(path.name)
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._zip = zipfile.ZipFile(file)
         except OSError as error:
             raise self._error(f"cannot be opened ({error.strerror})") from error
         except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
@@ -268,6 +279,10 @@ class KerasFile:
         layer = LayerConfig(self.name, properties["name"], kind, MappingProxyType(properties))
         if not (isinstance(layer.name, str) and isinstance(kind, str)):
             raise TypeError("names are strings")
+        if readable(layer.name) != layer.name:
+            raise self._error(
+                f"has a layer whose name {_shortened(layer.name)} is not printable text: rename it"
+            )
         if not _is_keras_own(entry):
             raise layer.error("is a custom object, and custom code is never run")
         return layer

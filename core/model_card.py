@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from core.ablation import Answers
 from core.attempts import Attempt
 from core.dataset import CLASS_NAMES
-from core.insights import Insights
+from core.statistics import cross_entropy
 
 _VALIDATED = """\
 All choices, the number of epochs included, were made on the same {held_out:,} of the training
@@ -27,7 +28,7 @@ def model_card(
     train_images: int,
     held_out: int,
     test_labels: NDArray[np.uint8],
-    insights: Insights,
+    probabilities: NDArray[np.float32],
     attempts: Sequence[Attempt],
 ) -> str:
     """Word a model's card.
@@ -40,7 +41,7 @@ def model_card(
         train_images: How many images it was trained on.
         held_out: How many of them a training before had been validated on; 0 without one.
         test_labels: Labels of the test images, (n,).
-        insights: What the network does over the test images.
+        probabilities: The network's output for each test image, (n, 10).
         attempts: What was tried on the way to the recipe.
 
     Returns:
@@ -64,16 +65,15 @@ def model_card(
         figures = [
             ("training, mean over the last epoch", last["train_loss"], last["train_accuracy"])
         ]
-    figures.append(("test", insights.loss(test_labels), insights.accuracy(test_labels)))
+    answers = Answers.of(probabilities, test_labels)
+    figures.append(("test", cross_entropy(probabilities, test_labels), answers.accuracy))
     results = "\n".join(
         f"| {what} | {loss:.4f} | {accuracy:.4f} |" for what, loss, accuracy in figures
     )
     recipe = "\n".join(f"| {what} | {value} |" for what, value in settings.items())
-    counts = np.bincount(test_labels, minlength=len(CLASS_NAMES))
-    accuracies = insights.class_accuracy(test_labels)
     classes = "\n".join(
-        f"| {label} {CLASS_NAMES[label]} | {counts[label]:,} | {accuracy:.3f} |"
-        for label, accuracy in enumerate(accuracies)
+        f"| {label} {CLASS_NAMES[label]} | {answers.counts[label]:,} | {accuracy:.3f} |"
+        for label, accuracy in enumerate(answers.class_accuracy)
     )
     return f"""\
 # {name}

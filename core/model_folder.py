@@ -1,4 +1,4 @@
-"""A model folder: the one place that knows what it holds and how each file is read.
+"""Model folders: which files they hold, and how each is read.
 
 A folder in `assets/models` offers its model to the app under the folder's name:
 
@@ -9,15 +9,25 @@ A folder in `assets/models` offers its model to the app under the folder's name:
 - `insights.npz`: what the filters do over the whole test split (`core.insights`).
 - `card.md`: what the model was trained on, how, and what it is worth, for people to read.
 
-The files may come from anywhere: nothing in them is executed, their sizes are bounded, and whatever
-is wrong with one is a `ModelError` that names the file and the command that writes it anew.
+The files may come from anywhere: nothing in them is executed, their sizes are bounded, and a
+damaged file is a `ModelError` that names the file and the remedy. A missing optional file is no
+error.
+
+A folder may be replaced while the app shows its model. `ModelFolder.read` therefore reads all files
+at one moment; whoever shows a model keeps the `ModelFiles` that it returns.
 """
 
+import contextlib
 import csv
 import hashlib
+import io
+import math
+import os
 import secrets
+import stat
+import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +38,9 @@ from numpy.typing import NDArray
 
 from core.dataset import Split
 from core.insights import Insights, compute
-from core.keras_file import ModelError
+from core.keras_file import MAX_CONFIG_BYTES, MAX_WEIGHTS_BYTES, ModelError
 from core.network import Network
+from core.paths import readable, shell_word, shown
 from core.progress import Progress
 
 MODELS_DIR = Path(__file__).resolve().parents[1] / "assets" / "models"
@@ -39,12 +50,23 @@ HISTORY_FILE = "history.csv"
 CHECKPOINTS_FILE = "checkpoints.npz"
 INSIGHTS_FILE = "insights.npz"
 CARD_FILE = "card.md"
-FILES = frozenset({NETWORK_FILE, HISTORY_FILE, CHECKPOINTS_FILE, INSIGHTS_FILE, CARD_FILE})
+MAX_BYTES = {
+    NETWORK_FILE: MAX_CONFIG_BYTES + MAX_WEIGHTS_BYTES,
+    HISTORY_FILE: 2**20,
+    CHECKPOINTS_FILE: 8_000_000,
+    INSIGHTS_FILE: 64_000_000,
+    CARD_FILE: 2**20,
+}
+"""The files of a model folder, and how large each may be, archives also when unpacked."""
+FILES = frozenset(MAX_BYTES)
 
-MAX_HISTORY_BYTES = 2**20
-MAX_CARD_BYTES = 2**20
-MAX_CHECKPOINTS_BYTES = 8_000_000
-MAX_INSIGHTS_BYTES = 64_000_000
+MEASURING_PREFIX = ".measuring"
+"""What the names of files begin with that exist only while a model's insights are computed."""
+MEASURING_TIMEOUT_S = 60.0
+"""A measurement that has not reported for so long was killed."""
+MAX_MEASURING_BYTES = 100
+MAX_READS = 20
+"""How often a folder is read that changes while it is read."""
 
 _TRAIN = ("epoch", "seconds", "train_loss", "train_accuracy")
 _VALIDATION = ("validation_loss", "validation_accuracy")
@@ -57,42 +79,177 @@ Weights = dict[str, dict[str, NDArray[np.float32]]]
 """A layer's name to its weights by name ("kernel", "bias"); layers without any are left out."""
 
 _FINGERPRINT = "model_sha256"
-_REPOSITORY = MODELS_DIR.parents[1]
+
+Stamp = tuple[int, int, int]
+"""Modification time (ns), size (bytes) and inode of a file: they change with its contents."""
+
+
+class ModelReplaced(ModelError):
+    """The folder holds another version of the model than the one that was asked for."""
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A folder with a model; nothing is read before a method asks for it.
-
-    What a method reads raises `ModelError`, one sentence with the file and the remedy, where the
-    file is damaged and, unless the method says otherwise, where it is missing.
-    """
+    """A place where a model is, or may be; nothing is read before a method asks for it."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """The folder's name, by which people choose the model."""
-        return self.path.name
+        """The folder's name as printable text, by which people choose the model."""
+        return readable(self.path.name)
 
     @property
     def insights_command(self) -> str:
-        """What to type where `insights` gives None."""
-        return f"python -m core.insights {_shown(self.path)}"
+        """The command that computes the model's insights."""
+        return f"python -m core.insights {shell_word(self.path)}"
+
+    def stamps(self) -> tuple[Stamp | None, ...]:
+        """Return a stamp of each file, in the order of `MAX_BYTES`; None for a missing one."""
+        return tuple(_stamp(self.path / name) for name in MAX_BYTES)
+
+    def read(self) -> "ModelFiles":
+        """Read all files, as they were at one moment.
+
+        Raises:
+            ModelReplaced: There is no folder, or it changed each time that it was read.
+        """
+        for _ in range(MAX_READS):
+            stamps = self.stamps()
+            contents = {name: _read_bytes(self.path / name) for name in MAX_BYTES}
+            if self.stamps() == stamps and self.path.is_dir():
+                network, fingerprint = self._parse_network(contents.pop(NETWORK_FILE))
+                return ModelFiles(self, stamps, network, fingerprint, contents)
+        if not self.path.is_dir():
+            raise ModelReplaced(f"There is no folder {shown(self.path)}: choose another model.")
+        raise ModelReplaced(f"{shown(self.path)} changes while it is read: try again.")
+
+    def measure(self, split: Split, progress: Progress | None = None) -> Insights:
+        """Compute the insights and write `insights.npz`; meanwhile `being_measured` has the share.
+
+        Raises:
+            ModelError: The model cannot be read, or was replaced meanwhile.
+            ValueError: The network or the split is not one that insights are made of.
+            OSError: The folder cannot be written to; an earlier `insights.npz` is untouched.
+        """
+        with self._report() as report:
+
+            def both(share: float, words: str) -> None:
+                report(share)
+                if progress:
+                    progress(share, words)
+
+            files = self.read()
+            insights = files.measure(split, both)
+            self.write_insights(insights, files)
+        return insights
+
+    def being_measured(self) -> float | None:
+        """Return which share of its insights a running command has computed, 0 to 1.
+
+        Returns:
+            None if no command is computing them.
+        """
+        path = self.path / MEASURING_PREFIX
+        stamp = _stamp(path)
+        if stamp is None or time.time() - stamp[0] / 1e9 > MEASURING_TIMEOUT_S:
+            return None
+        content = _read_bytes(path)
+        try:
+            share = float(content) if isinstance(content, bytes) else 0.0
+        except ValueError:  # it is being written
+            return 0.0
+        return share if 0 <= share <= 1 else 0.0
+
+    def write_insights(self, insights: Insights, files: "ModelFiles") -> None:
+        """Write `insights.npz`, which takes an earlier one's place once it is complete.
+
+        Args:
+            insights: What to write.
+            files: The files that it was computed from.
+
+        Raises:
+            ModelReplaced: `model.keras` is not the one in `files` any more.
+            OSError: It cannot be written; an earlier one is untouched.
+        """
+        arrays: dict[str, Any] = {**insights.to_arrays(), _FINGERPRINT: files.fingerprint}
+        unfinished = self.path / f"{MEASURING_PREFIX}-{secrets.token_hex(4)}.npz"
+        try:
+            np.savez(unfinished, **arrays)
+            if _stamp(self.path / NETWORK_FILE) != files.stamps[0]:
+                raise ModelReplaced(
+                    f"{shown(self.path / NETWORK_FILE)} was replaced while it was measured: "
+                    f"`{self.insights_command}` measures the new one."
+                )
+            unfinished.replace(self.path / INSIGHTS_FILE)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _report(self) -> Iterator[Callable[[float], None]]:
+        """Yield a function that writes how far a measurement is, at most once a second."""
+        path = self.path / MEASURING_PREFIX
+        written = -math.inf
+
+        def report(share: float) -> None:
+            nonlocal written
+            if time.monotonic() - written >= 1:
+                path.write_text(f"{share:.2f}")
+                written = time.monotonic()
+
+        try:
+            report(0)
+            yield report
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _parse_network(
+        self, content: bytes | str | None
+    ) -> tuple[Network | str, NDArray[np.uint8]]:
+        """Return the network, or why there is none, and the SHA-256 of its file, uint8 (32,)."""
+        name, nothing = shown(self.path / NETWORK_FILE), np.zeros(0, np.uint8)
+        if content is None:
+            words = "put a .keras file of that name there, or remove the folder"
+            return f"{name} is missing: {words}.", nothing
+        if isinstance(content, str):
+            return f"{name} cannot be read ({content}).", nothing
+        try:
+            network = Network.load(io.BytesIO(content), name)
+        except ModelError as error:
+            return str(error), nothing
+        return network, np.frombuffer(hashlib.sha256(content).digest(), np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class ModelFiles:
+    """What the files of a model folder held at one moment.
+
+    Its methods raise `ModelError`, one sentence with the file and the remedy, for a damaged file.
+
+    Attributes:
+        folder: Where they were read.
+        stamps: As `ModelFolder.stamps` at that moment.
+        fingerprint: SHA-256 of `model.keras`, uint8 (32,); empty if it could not be read.
+    """
+
+    folder: ModelFolder
+    stamps: tuple[Stamp | None, ...]
+    _network: Network | str  # or why there is none
+    fingerprint: NDArray[np.uint8]
+    _contents: Mapping[str, bytes | str | None]  # or why it cannot be read; None if it is missing
 
     def network(self) -> Network:
-        """Read `model.keras`."""
-        path = self.path / NETWORK_FILE
-        if not path.is_file():
-            raise self._missing(path)
-        try:
-            return Network.load(path)
-        except ModelError as error:
-            # Its message begins with the file's name.
-            raise ModelError(f"{_shown(self.path)}/{error}") from error
+        """Return the network of `model.keras`.
 
-    def history(self) -> pd.DataFrame:
-        """Read `history.csv`: a row an epoch, from 1.
+        Raises:
+            ModelError: The file is missing or damaged, or has something that is not supported.
+        """
+        if isinstance(self._network, str):
+            raise ModelError(self._network)
+        return self._network
+
+    def history(self) -> pd.DataFrame | None:
+        """Return `history.csv`: a row per epoch, from 1; None if the model came without it.
 
         Returns:
             One of `HISTORY_COLUMNS`; `epoch` int64, the others float64. `seconds` is the time that
@@ -100,16 +257,22 @@ class ModelFolder:
             the training images are means over the epoch, during which the weights change. Beside
             validation figures, they were taken after it, as those are, on as many images.
         """
-        path = self.path / HISTORY_FILE
-        content = self._read_text(path, MAX_HISTORY_BYTES)
+        content = self._text(HISTORY_FILE)
+        if content is None:
+            return None
         try:
             return _parse_history(content)
         except (csv.Error, ValueError) as error:
-            raise self._damaged(path, str(error)) from error
+            raise self._damaged(HISTORY_FILE, str(error)) from error
 
     def checkpoint_epochs(self) -> tuple[int, ...]:
-        """Return the epochs that `checkpoint` takes, ascending, from 0 to the last."""
-        return self._epochs(self._checkpoints())
+        """Return the epochs that `checkpoint` takes, ascending, from 0 to the last.
+
+        Returns:
+            Nothing if the model came without checkpoints or without a history.
+        """
+        arrays = self._arrays(CHECKPOINTS_FILE)
+        return () if arrays is None else self._epochs(arrays)
 
     def checkpoint(self, epoch: int) -> Weights:
         """Return the weights after an epoch.
@@ -119,11 +282,11 @@ class ModelFolder:
                 `model.keras`; the others were rounded to float16.
 
         Raises:
-            ModelError: A file is missing or damaged, or the weights are not the network's.
+            ModelError: A file is damaged, or the weights are not the network's.
             ValueError: `epoch` is not one of `checkpoint_epochs()`.
         """
-        arrays = self._checkpoints()
-        epochs = self._epochs(arrays)
+        arrays = self._arrays(CHECKPOINTS_FILE) or {}
+        epochs = self._epochs(arrays) if arrays else ()
         if epoch not in epochs:
             raise ValueError(f"epoch {epoch} is not one of {epochs}")
         trained = {layer.name: dict(layer.weights) for layer in self.network().layers}
@@ -139,117 +302,90 @@ class ModelFolder:
                 for layer, weights in trained.items()
             }
         except ValueError as error:
-            raise self._damaged(self.path / CHECKPOINTS_FILE, str(error)) from error
+            raise self._damaged(CHECKPOINTS_FILE, str(error)) from error
 
     def insights(self) -> Insights | None:
-        """Read `insights.npz`; None where there is none.
+        """Return `insights.npz`; None if there is none.
 
         Raises:
-            ModelError: The file is damaged, or was computed from another `model.keras`.
+            ModelError: A file is damaged, or it was computed from another `model.keras`.
         """
-        path = self.path / INSIGHTS_FILE
-        if not path.exists():
+        arrays = self._arrays(INSIGHTS_FILE)
+        if arrays is None:
             return None
         network = self.network()
-        arrays = self._read_arrays(path, MAX_INSIGHTS_BYTES)
-        if not np.array_equal(arrays.get(_FINGERPRINT, ()), self._fingerprint()):
-            raise self._damaged(path, f"it was not computed from this {NETWORK_FILE}")
+        if not np.array_equal(arrays.get(_FINGERPRINT, ()), self.fingerprint):
+            raise self._damaged(INSIGHTS_FILE, f"it was not computed from this {NETWORK_FILE}")
         try:
             return Insights.from_arrays(arrays, network)
         except ValueError as error:
-            raise self._damaged(path, str(error)) from error
+            raise self._damaged(INSIGHTS_FILE, str(error)) from error
+
+    def card(self) -> str | None:
+        """Return `card.md`, Markdown from whoever made the model; None if there is none."""
+        return self._text(CARD_FILE)
 
     def measure(self, split: Split, progress: Progress | None = None) -> Insights:
-        """Compute what `insights` reads, with the accuracy at each checkpoint if there are any.
+        """Compute the insights, with the accuracy at each checkpoint if there are any.
 
         Raises:
             ValueError: The network or the split is not one that insights are made of.
         """
         network = self.network()
-        epochs = []
-        if (self.path / CHECKPOINTS_FILE).exists():
-            epochs = [
-                network.with_weights(self.checkpoint(epoch)) for epoch in self.checkpoint_epochs()
-            ]
+        epochs = [
+            network.with_weights(self.checkpoint(epoch)) for epoch in self.checkpoint_epochs()
+        ]
         return compute(network, split, progress, epochs)
 
-    def write_insights(self, insights: Insights) -> None:
-        """Write `insights.npz`, which takes an earlier one's place once it is complete.
-
-        Raises:
-            OSError: It cannot be written; an earlier one is untouched.
-        """
-        arrays: dict[str, Any] = {**insights.to_arrays(), _FINGERPRINT: self._fingerprint()}
-        unfinished = self.path / f".{secrets.token_hex(4)}.npz"
-        try:
-            np.savez(unfinished, **arrays)
-            unfinished.replace(self.path / INSIGHTS_FILE)
-        finally:
-            unfinished.unlink(missing_ok=True)
-
-    def card(self) -> str:
-        """Read `card.md`, Markdown."""
-        return self._read_text(self.path / CARD_FILE, MAX_CARD_BYTES)
-
-    def _checkpoints(self) -> dict[str, NDArray[Any]]:
-        return self._read_arrays(self.path / CHECKPOINTS_FILE, MAX_CHECKPOINTS_BYTES)
-
     def _epochs(self, checkpoints: Mapping[str, NDArray[Any]]) -> tuple[int, ...]:
-        last = int(self.history()["epoch"].iloc[-1])
+        history = self.history()
+        if history is None:
+            return ()
+        last = int(history["epoch"].iloc[-1])
         names = {name.partition("/")[0] for name in checkpoints}
         stored = sorted(epoch for epoch in range(last) if str(epoch) in names)
         if len(stored) < len(names) or 0 not in stored:
             problem = f"its epochs are not 0 and others before {last}"
-            raise self._damaged(self.path / CHECKPOINTS_FILE, problem)
+            raise self._damaged(CHECKPOINTS_FILE, problem)
         return (*stored, last)
 
-    def _fingerprint(self) -> NDArray[np.uint8]:
-        """Return what tells one `model.keras` from another, uint8 (32,)."""
-        digest = hashlib.sha256((self.path / NETWORK_FILE).read_bytes()).digest()
-        return np.frombuffer(digest, np.uint8)
+    def _content(self, name: str) -> bytes | None:
+        """Return a file's bytes; None if it is missing."""
+        content = self._contents[name]
+        if isinstance(content, str):
+            raise self._damaged(name, content)
+        return content
 
-    def _read_text(self, path: Path, limit: int) -> str:
-        """Return a UTF-8 file of at most `limit` bytes."""
-        if not path.is_file():
-            raise self._missing(path)
+    def _text(self, name: str) -> str | None:
+        """Return a UTF-8 file; None if it is missing."""
+        content = self._content(name)
         try:
-            with path.open("rb") as stream:
-                content = stream.read(limit + 1)
-            text = content.decode()
-        except (OSError, ValueError) as error:
-            raise self._damaged(path, str(error)) from error
-        if len(content) > limit:
-            raise self._damaged(path, f"it is larger than {limit:,} bytes")
-        return text
+            return None if content is None else content.decode()
+        except ValueError as error:
+            raise self._damaged(name, "it is not UTF-8 text") from error
 
-    def _read_arrays(self, path: Path, limit: int) -> dict[str, NDArray[Any]]:
-        """Return the arrays of an archive that unpacks to at most `limit` bytes."""
-        if not path.is_file():
-            raise self._missing(path)
+    def _arrays(self, name: str) -> dict[str, NDArray[Any]] | None:
+        """Return the arrays of an archive; None if it is missing."""
+        content = self._content(name)
+        if content is None:
+            return None
         try:
-            with zipfile.ZipFile(path) as archive:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 size = sum(member.file_size for member in archive.infolist())
-            if size <= limit:
-                with np.load(path, allow_pickle=False) as arrays:
-                    return {name: np.asarray(arrays[name]) for name in arrays.files}
+            if size <= MAX_BYTES[name]:
+                with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                    return {key: np.asarray(arrays[key]) for key in arrays.files}
         except Exception as error:
-            # What zipfile and NumPy raise on damage follows no one type.
-            raise self._damaged(path, "it is not an archive of NumPy arrays") from error
-        raise self._damaged(path, f"it unpacks to more than {limit:,} bytes")
+            # zipfile and NumPy raise many types of error for a damaged archive.
+            raise self._damaged(name, "it is not an archive of NumPy arrays") from error
+        raise self._damaged(name, f"it unpacks to more than {MAX_BYTES[name]:,} bytes")
 
-    def _missing(self, path: Path) -> ModelError:
-        return ModelError(f"{_shown(path)} is missing: {self._remedy(path)} writes it.")
-
-    def _damaged(self, path: Path, problem: str) -> ModelError:
-        return ModelError(
-            f"{_shown(path)} is damaged ({problem}): {self._remedy(path)} writes it anew."
-        )
-
-    def _remedy(self, path: Path) -> str:
-        folder = _shown(self.path)
-        if path.name == INSIGHTS_FILE:
-            return f"`python -m core.insights {folder}`"
-        return f"`python -m core.training --recipe {self.name} --output {folder} --replace`"
+    def _damaged(self, name: str, problem: str) -> ModelError:
+        if name == INSIGHTS_FILE:
+            remedy = f"`{self.folder.insights_command}` computes it again"
+        else:
+            remedy = "restore it, or delete it and do without"
+        return ModelError(f"{shown(self.folder.path / name)} is damaged ({problem}): {remedy}.")
 
 
 def find(models_dir: Path = MODELS_DIR) -> list[ModelFolder]:
@@ -257,11 +393,59 @@ def find(models_dir: Path = MODELS_DIR) -> list[ModelFolder]:
 
     Every directory in it counts, so that a damaged model is named and not silently absent. Hidden
     ones do not: a training run writes into one until it is complete.
+
+    Raises:
+        ModelError: The directory cannot be read.
     """
-    if not models_dir.is_dir():
+    try:
+        with os.scandir(models_dir) as entries:
+            names = [entry.name for entry in entries if Path(entry).is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    paths = (path for path in models_dir.iterdir() if path.is_dir())
-    return [ModelFolder(path) for path in sorted(paths) if not path.name.startswith(".")]
+    except OSError as error:
+        raise ModelError(f"{shown(models_dir)} cannot be read ({error.strerror}).") from error
+    return [ModelFolder(models_dir / name) for name in sorted(names) if not name.startswith(".")]
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _problem(path: Path) -> str | None:
+    """Return why a file cannot be read, "" if it seems that it can, None if it is missing."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "it is a link to nothing" if path.is_symlink() else None
+    except OSError as error:
+        return error.strerror or str(error)
+    if not stat.S_ISREG(found.st_mode):
+        return "it is not a file"
+    limit = _limit(path)
+    return f"it is larger than {limit:,} bytes" if found.st_size > limit else ""
+
+
+def _read_bytes(path: Path) -> bytes | str | None:
+    """Return a file's bytes, or why it cannot be read; None if it is missing."""
+    problem = _problem(path)
+    if problem != "":
+        return problem
+    limit = _limit(path)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(limit + 1)
+    except OSError as error:
+        return error.strerror or str(error)
+    return f"it is larger than {limit:,} bytes" if len(content) > limit else content
+
+
+def _limit(path: Path) -> int:
+    """Return how many bytes a file may have."""
+    return MAX_BYTES.get(path.name, MAX_MEASURING_BYTES)
 
 
 def _parse_history(text: str) -> pd.DataFrame:
@@ -294,9 +478,3 @@ def _checkpoint_weight(
     weight = stored.astype(np.float32)
     weight.flags.writeable = False
     return weight
-
-
-def _shown(path: Path) -> Path:
-    """Return a path as commands take it in the repository, where the `python -m` ones are run."""
-    path = path.absolute()
-    return path.relative_to(_REPOSITORY) if path.is_relative_to(_REPOSITORY) else path

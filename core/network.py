@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self, TypeVar
+from typing import BinaryIO, Self, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -482,13 +482,17 @@ class Network:
         self._by_name = {layer.name: layer for layer in self.layers}
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path | BinaryIO, name: str = "") -> Self:
         """Read a `.keras` file. Keras is not needed, and nothing in the file is executed.
 
+        Args:
+            path: Path of the file, or an open file that can be read at any position.
+            name: What errors call the file; the last part of its path by default.
+
         Raises:
-            ModelError: the file is missing or damaged, or it uses something that is not supported.
+            ModelError: The file is missing or damaged, or it uses something that is not supported.
         """
-        with KerasFile(path) as file:
+        with KerasFile(path, name) as file:
             layers: list[Layer] = []
             shape: Shape = file.input_shape
             for config in file.layers:

@@ -1,28 +1,45 @@
-"""How long work says where it stands."""
+"""Report the progress of long work."""
 
 from __future__ import annotations
 
 import math
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Self
+
+from core.interrupts import Interrupts
 
 Progress = Callable[[float, str], None]
 """Called with the share of the work that is done, 0 to 1, and a few words on where it stands."""
+
+
+def part_of(progress: Progress | None, begin: float, end: float, prefix: str = "") -> Progress:
+    """Return a `Progress` that reports a task as the part of a whole between two shares.
+
+    Args:
+        progress: The whole's; None reports nothing.
+        begin, end: The shares of the whole, 0 to 1, at which the task begins and ends.
+        prefix: Put before the task's words.
+    """
+
+    def report(share: float, words: str) -> None:
+        if progress is not None:
+            progress(begin + share * (end - begin), prefix + words)
+
+    return report
+
+
+MIN_SHARE = 0.02
+"""Of the work done before the time left can be estimated."""
 
 
 class ProgressBar:
     """A `Progress` that draws a bar and the time left on standard error; a context manager.
 
     On a terminal it is one line that changes; elsewhere, as in a log file, a line now and then.
-
-    Ctrl-C also ends work in which a library swallows the KeyboardInterrupt, as imports of
-    TensorFlow sometimes do: the next step raises it again. And where a library makes another error
-    of it, a KeyboardInterrupt leaves the bar.
+    Signals that end a command raise `core.interrupts.Interrupted`, at the latest at the next step.
     """
 
     WIDTH = 16
@@ -34,16 +51,11 @@ class ProgressBar:
         self._started = time.monotonic()
         self._drawn = -math.inf
         self._share = 0.0
-        self._interrupted = False
-        # Elsewhere than in the main thread nobody may listen, and who ignores Ctrl-C goes on to.
-        self._handler = signal.getsignal(signal.SIGINT)
-        in_main = threading.current_thread() is threading.main_thread()
-        self._listens = in_main and self._handler is not signal.SIG_IGN
+        self._interrupts = Interrupts()
 
     def __enter__(self) -> Self:
-        """Return the bar, which listens for Ctrl-C."""
-        if self._listens:
-            signal.signal(signal.SIGINT, self._interrupt)
+        """Return the bar; from now on signals raise `Interrupted`."""
+        self._interrupts.__enter__()
         return self
 
     def __exit__(
@@ -55,27 +67,19 @@ class ProgressBar:
         """End the line, so that what is printed next begins a new one.
 
         Raises:
-            KeyboardInterrupt: It was raised before, and the work ended with another error.
+            Interrupted: It was raised before, and the work ended with another error.
         """
-        if self._listens:
-            signal.signal(signal.SIGINT, self._handler)
         if self._terminal:
             print(file=sys.stderr)
-        if self._interrupted and isinstance(error, Exception):
-            raise KeyboardInterrupt from error
-
-    def _interrupt(self, _signal: int, _frame: FrameType | None) -> None:
-        self._interrupted = True
-        raise KeyboardInterrupt
+        self._interrupts.__exit__(kind, error, trace)
 
     def __call__(self, share: float, words: str) -> None:
         """Draw the bar, unless it was drawn a moment ago; a smaller share begins another task.
 
         Raises:
-            KeyboardInterrupt: It was raised before, and the work went on.
+            Interrupted: It was raised before, and the work went on.
         """
-        if self._interrupted:
-            raise KeyboardInterrupt
+        self._interrupts.check()
         now = time.monotonic()
         if share < self._share:
             self._started = now
@@ -85,10 +89,16 @@ class ProgressBar:
         self._drawn = now
         bar = "#" * round(share * self.WIDTH)
         line = f"[{bar:<{self.WIDTH}}] {share:4.0%}  {words}"
-        if share:
+        if share >= MIN_SHARE:
             left = (now - self._started) * (1 - share) / share
             line += f"  {int(left) // 60}:{int(left) % 60:02} left"
         if self._terminal:
             print(f"\r{line:<79}", end="", file=sys.stderr, flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
+
+    def print(self, line: str) -> None:
+        """Print a line above the bar."""
+        # Spaces cover what is left of the bar.
+        print(f"\r{line:<79}" if self._terminal else line, file=sys.stderr, flush=True)
+        self._drawn = -math.inf

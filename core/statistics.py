@@ -88,3 +88,16 @@ def principal_components(points: NDArray[np.floating], count: int = 2) -> Array:
     coordinates = np.zeros((len(points), count))
     coordinates[:, : directions.shape[1]] = centred @ directions
     return coordinates
+
+
+def cross_entropy(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> float:
+    """Return the mean cross-entropy of predictions, in nats.
+
+    Probabilities below 1e-7 count as 1e-7, as in Keras.
+
+    Args:
+        probabilities: Of each class, (n, classes).
+        labels: The right classes, (n,).
+    """
+    right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(right.clip(1e-7)).mean())

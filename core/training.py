@@ -8,18 +8,23 @@ import os
 import signal
 import sys
 
-_INTERRUPTED = "Interrupted: nothing was written, nothing was replaced."
+_NOTHING_DONE = "nothing was written, nothing was replaced."
 if __name__ == "__main__":
     # The imports take seconds, and Ctrl-C in them would print a traceback.
-    signal.signal(signal.SIGINT, lambda *_: (print(_INTERRUPTED, file=sys.stderr), os._exit(130)))
+    signal.signal(
+        signal.SIGINT,
+        lambda *_: (print(f"Interrupted: {_NOTHING_DONE}", file=sys.stderr), os._exit(130)),
+    )
 
 import argparse
+import contextlib
 import csv
 import dataclasses
 import math
 import platform
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,22 +34,28 @@ from numpy.typing import NDArray
 
 from core import attempts
 from core.dataset import CLASS_NAMES, DatasetError, Split, hold_out, load_split, to_input
+from core.interrupts import exit_status
 from core.keras_file import ModelError
 from core.model_card import model_card
 from core.model_folder import (
     CARD_FILE,
     CHECKPOINTS_FILE,
     HISTORY_FILE,
+    INSIGHTS_FILE,
     MODELS_DIR,
     NETWORK_FILE,
     ModelFolder,
 )
-from core.output_folder import OutputError, check_output, staged
-from core.progress import Progress, ProgressBar
+from core.output_folder import OutputError, StagedFolder
+from core.paths import shown
+from core.progress import Progress, ProgressBar, part_of
 from core.recipe import Recipe
 
 MAX_CHECKPOINTS = 15
 """Epochs that can be looked at, the untrained network and the last epoch included."""
+
+MEASURING_EPOCHS = 2.0
+"""Computing the insights takes about as long as so many epochs of training."""
 
 VALIDATION_SHARE = 1 / 12
 VALIDATION_SEED = 0
@@ -107,6 +118,10 @@ class TrainingError(Exception):
     """A training cannot go on; the message is one sentence for the person who started it."""
 
 
+REFUSALS = (DatasetError, ModelError, OutputError, TrainingError)
+"""Errors whose message is one sentence for the person who started the command."""
+
+
 @dataclass(frozen=True)
 class Fitted:
     """What a training leaves.
@@ -126,55 +141,48 @@ def train(
     recipe: Recipe,
     train_split: Split,
     test_split: Split,
-    output: Path,
+    staged: StagedFolder,
     *,
-    replace: bool = False,
     progress: Progress | None = None,
 ) -> ModelFolder:
-    """Train a network and write its model folder, whole or not at all.
+    """Train a network and publish its model folder, whole or not at all.
+
+    The folder holds everything but the insights, which take as long as a training:
+    `ModelFolder.measure` adds them.
 
     Args:
         recipe: How to train.
         train_split: The images to train on.
         test_split: The images to test on; each class occurs.
-        output: The folder to write.
-        replace: Whether to replace an earlier model folder; it stays until the new one is whole.
+        staged: Where to write; it has been entered.
         progress: Called after each step.
 
     Raises:
         ModelError: The list of attempts, for the card, is missing or damaged.
-        OutputError: `output` is in the way.
         TrainingError: TensorFlow is not installed, or the loss is not a finite number any more.
         OSError: The folder cannot be written; an earlier one is untouched.
     """
-    output = output.resolve()
-    check_output(output, replace)
     tried = attempts.load() if recipe.validates else []
     held_out = len(_hold_out(train_split)[1].labels) if recipe.validates else 0
     started = time.monotonic()
-    with staged(output) as path:
-        if progress:
-            progress(0, "starting TensorFlow")
-        fitted, history = _fit_all(recipe, train_split, test_split, progress)
-        fitted.model.save(path / NETWORK_FILE)
-        _write_history(path / HISTORY_FILE, history)
-        np.savez(path / CHECKPOINTS_FILE, allow_pickle=False, **fitted.checkpoints)
-        folder = ModelFolder(path)
-        insights = folder.measure(test_split, progress)
-        folder.write_insights(insights)
-        card = model_card(
-            recipe.name,
-            recipe.summary,
-            _settings(recipe, time.monotonic() - started),
-            history,
-            len(train_split.labels),
-            held_out,
-            test_split.labels,
-            insights,
-            tried,
-        )
-        (path / CARD_FILE).write_text(card, encoding="utf-8")
-    return ModelFolder(output)
+    fitted, history = _fit_all(recipe, train_split, test_split, progress)
+    fitted.model.save(staged.path / NETWORK_FILE)
+    _write_history(staged.path / HISTORY_FILE, history)
+    np.savez(staged.path / CHECKPOINTS_FILE, allow_pickle=False, **fitted.checkpoints)
+    network = ModelFolder(staged.path).read().network()
+    card = model_card(
+        recipe.name,
+        recipe.summary,
+        _settings(recipe, time.monotonic() - started),
+        history,
+        len(train_split.labels),
+        held_out,
+        test_split.labels,
+        network.predict(to_input(test_split.images)),
+        tried,
+    )
+    (staged.path / CARD_FILE).write_text(card, encoding="utf-8")
+    return staged.publish()
 
 
 def _fit_all(
@@ -188,16 +196,16 @@ def _fit_all(
     teacher, done = None, 0.0
     if recipe.teacher:
         done = 0.5
-        teacher = fit_teacher(recipe, train_split, progress=_part(progress, 0, done, "teacher, "))
+        teacher = fit_teacher(recipe, train_split, progress=part_of(progress, 0, done, "teacher, "))
     if not recipe.validates:
-        rest = _part(progress, done, 1, "")
+        rest = part_of(progress, done, 1)
         fitted = fit(recipe, train_split, teacher=teacher, test=test_split, progress=rest)
         return fitted, fitted.history
     middle = (done + 1) / 2
     part, validation = _hold_out(train_split)
-    first = _part(progress, done, middle, "images held out, ")
+    first = part_of(progress, done, middle, "images held out, ")
     rehearsal = fit(recipe, part, teacher=teacher, validation=validation, progress=first)
-    second = _part(progress, middle, 1, "all images, ")
+    second = part_of(progress, middle, 1, "all images, ")
     return fit(recipe, train_split, teacher=teacher, progress=second), rehearsal.history
 
 
@@ -430,13 +438,6 @@ class _Recorder:
                 self.checkpoints[name] = weight.numpy().astype(np.float16)
 
 
-def _part(progress: Progress | None, begin: float, end: float, words: str) -> Progress | None:
-    """Report a run as the part of the whole between two shares, 0 to 1, and put words before."""
-    if progress is None:
-        return None
-    return lambda share, what: progress(begin + share * (end - begin), words + what)
-
-
 def _optimizer(recipe: Recipe, steps: int) -> Any:
     """Return the recipe's optimizer for so many steps."""
     keras = _import_keras()
@@ -529,27 +530,96 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.seed is not None:
         recipe = dataclasses.replace(recipe, seed=args.seed)
     output = args.output or MODELS_DIR / recipe.name
+    staged = None
     try:
-        check_output(output, args.replace)
+        staged = StagedFolder(output, args.replace)
         train_split, test_split = load_split("train"), load_split("test")
         with ProgressBar() as progress:
-            folder = train(
-                recipe, train_split, test_split, output, replace=args.replace, progress=progress
-            )
-    except KeyboardInterrupt:
-        print(_INTERRUPTED, file=sys.stderr)
-        return 130
-    except (DatasetError, ModelError, OutputError, TrainingError) as error:
+            progress(0, "starting TensorFlow")
+            _import_keras()
+            with _log_of_libraries_held_back():
+                accuracy = _train_and_measure(recipe, train_split, test_split, staged, progress)
+        print(f"{shown(staged.place)}: test accuracy {accuracy:.4f}")
+    except KeyboardInterrupt as interrupt:
+        print(f"Interrupted: {_kept(staged)}", file=sys.stderr)
+        return exit_status(interrupt)
+    except REFUSALS as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
         reason = error.strerror or error
-        print(f"{output} could not be written ({reason}): nothing was replaced.", file=sys.stderr)
+        print(f"{shown(output)} could not be written ({reason}): {_kept(staged)}", file=sys.stderr)
         return 1
-    insights = folder.insights()
-    assert insights is not None, "train writes them"
-    print(f"{folder.path}: test accuracy {insights.accuracy(test_split.labels):.4f}")
     return 0
+
+
+def _train_and_measure(
+    recipe: Recipe,
+    train_split: Split,
+    test_split: Split,
+    staged: StagedFolder,
+    progress: ProgressBar,
+) -> float:
+    """Train, publish the model, then compute its insights; return the test accuracy, 0 to 1."""
+    measuring_begins = _training_share(recipe)
+    with staged:
+        training = part_of(progress, 0, measuring_begins)
+        folder = train(recipe, train_split, test_split, staged, progress=training)
+    progress.print(f"{shown(folder.path)} is in the app now. Its filters are measured next.")
+    if staged.remark:
+        progress.print(staged.remark)
+    insights = folder.measure(test_split, part_of(progress, measuring_begins, 1))
+    return insights.accuracy(test_split.labels)
+
+
+def _training_share(recipe: Recipe) -> float:
+    """Return about which share of the time training takes, 0 to 1; measuring takes the rest."""
+    epochs = recipe.epochs * (2 if recipe.validates else 1)
+    if recipe.teacher:
+        epochs *= 2  # as `_fit_all` shares out its progress
+    return epochs / (epochs + MEASURING_EPOCHS)
+
+
+def _kept(staged: StagedFolder | None) -> str:
+    """Return what a training that did not end as it should has left."""
+    if staged is None or staged.published is None:
+        return _NOTHING_DONE
+    folder = ModelFolder(staged.published)
+    if (folder.path / INSIGHTS_FILE).exists():
+        return f"the model is complete in {shown(folder.path)}."
+    return (
+        f"the trained model is in {shown(folder.path)}, but its filters were not measured; "
+        f"`{folder.insights_command}` does that."
+    )
+
+
+@contextlib.contextmanager
+def _log_of_libraries_held_back() -> Iterator[None]:
+    """Keep what TensorFlow's C++ code logs out of the progress bar.
+
+    It writes to file descriptor 2, past Python; `sys.stderr` gets a copy of the descriptor
+    meanwhile. After an unexpected error the log is printed, because it may give the reason.
+
+    Keras is imported before: TensorFlow aborts the process on a processor that it does not support,
+    and its log is then the only message.
+    """
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(tempfile.TemporaryFile())
+        terminal = stack.enter_context(os.fdopen(os.dup(2), "w", encoding="utf-8"))
+        if sys.stderr is sys.__stderr__:  # not replaced by somebody who wants to read it
+            stack.enter_context(contextlib.redirect_stderr(terminal))
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        except (*REFUSALS, OSError):
+            raise
+        except Exception:
+            log.seek(0)
+            print(log.read().decode(errors="replace"), end="", file=sys.stderr)
+            raise
+        finally:
+            terminal.flush()
+            os.dup2(terminal.fileno(), 2)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -260,9 +260,12 @@ def epochs(index: int) -> None:
     """The kernel and the map as they were at each saved epoch."""
     try:
         saved = cache.checkpoints(view.model)
-        maps = cache.epoch_maps(view.model, view.index, layer.name)
+        maps = cache.epoch_maps(view.model, view.index, layer.name) if saved else None
     except ModelError as error:
         figures.show(figures.note(escape(str(error))))
+        return
+    if maps is None:
+        figures.show(figures.note(frame.NO_CHECKPOINTS))
         return
     insights, _ = frame.measured(view)
     kernels = []

@@ -109,13 +109,16 @@ def curves_of(
             ("Curves (PNG)", f"{name}.png", partial(drawing.curves_figure, history, name)),
             key=f"download_{name}",
         )
+        try:
+            words = cache.card(model)
+        except ModelError as error:
+            words = str(error)
+        if words is None:
+            return
         card = st.popover("Model card", key=f"card_{name}", on_change="rerun")
         if card.open:
             with card:
-                try:
-                    st.markdown(model.folder.card())
-                except ModelError as error:
-                    st.warning(str(error))
+                st.markdown(words)
 
 
 def what_each_change_brought() -> None:
@@ -382,6 +385,9 @@ def when_it_learned(layer: str) -> None:
     """The first kernels, the prediction and the accuracy at each epoch that was saved."""
     try:
         epochs = list(cache.checkpoints(view.model))
+        if not epochs:
+            figures.show(figures.note(frame.NO_CHECKPOINTS))
+            return
         probabilities = cache.epoch_probabilities(view.model, view.index)
     except ModelError as error:
         figures.show(figures.note(escape(str(error))))
@@ -464,12 +470,19 @@ insights, problem = frame.measured(view)
 if part == "training":
     figures.show(cache.kept(network_table, "network table", view.model.key))
 
-    models, histories, problems = cache.models(), {}, []
+    # The model in view as the rest of the page shows it, whatever its folder holds by now.
+    models = cache.models() | {name: view.model}
+    histories, without, problems = {}, [], []
     for each, model in models.items():
         try:
-            histories[each] = cache.history(model)
+            found = cache.history(model)
         except ModelError as error:
             problems.append(str(error))
+            continue
+        if found is None:
+            without.append(each)
+        else:
+            histories[each] = found
     st.subheader("How each model was trained", anchor=False)
     figures.show(
         figures.note(
@@ -483,6 +496,10 @@ if part == "training":
     )
     for sentence in problems:
         st.warning(sentence)
+    if without:
+        figures.show(
+            figures.note(f"Without a training history (history.csv): {escape(', '.join(without))}.")
+        )
     bounds = cache.once(
         partial(axes, list(histories.values())), "axes", *(models[each].key for each in histories)
     )

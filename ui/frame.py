@@ -21,7 +21,7 @@ from core.dataset import CLASS_NAMES, DatasetError
 from core.images import PIXELS
 from core.insights import Insights
 from core.keras_file import ModelError
-from core.model_folder import ModelFolder
+from core.model_folder import ModelFolder, ModelReplaced
 from core.network import Network
 from ui import controls, figures, log, serving
 from ui.serving import Rank
@@ -36,6 +36,10 @@ PAGES = (
     ("pages/class_comparison.py", "Class comparison"),
     ("pages/ablation.py", "Switch filters off"),
     ("pages/embedding.py", "Map of images"),
+)
+NO_CHECKPOINTS = (
+    "This model came without the weights of its training epochs (checkpoints.npz, history.csv), so "
+    "only the trained network can be shown."
 )
 TRAIN_COMMAND = "python -m core.training --recipe tutorial"
 # Part of the sidebar's HTML: an element of its own would cost every move a message more. Comments
@@ -110,6 +114,8 @@ def _run() -> None:
     token = _frame.set(frame)
     try:
         page.run()
+    except ModelReplaced:  # the next run shows the new version
+        st.rerun()
     finally:
         _frame.reset(token)
 
@@ -153,13 +159,27 @@ def measured(view: View) -> tuple[Insights | None, str]:
     except ModelError as error:
         return None, escape(str(error))
     if insights is None:
-        command = f"<code>{escape(view.model.folder.insights_command)}</code>"
-        return None, f"This needs all 10,000 test images, which were not run yet: {command}"
+        return None, _not_measured(view.model.folder)
     return insights, ""
 
 
+def _not_measured(folder: ModelFolder) -> str:
+    """HTML that says why a model has no insights yet."""
+    done = folder.being_measured()
+    if done is not None:
+        return (
+            f"The filters of this model are being measured over all 10,000 test images, {done:.0%} "
+            "done. Reload the page in a few minutes."
+        )
+    command = f"<code>{escape(folder.insights_command)}</code>"
+    return f"This needs all 10,000 test images, which were not run yet: {command}"
+
+
 def _sidebar() -> _Frame:
-    models = cache.models()
+    try:
+        models = cache.models()
+    except ModelError as error:
+        return _Frame(None, str(error))
     if not models:
         return _Frame(
             None, f"There is no trained model yet. This command trains one: `{TRAIN_COMMAND}`"
@@ -167,6 +187,7 @@ def _sidebar() -> _Frame:
     model = models[controls.model_name(list(models))]
     index = controls.image_index()
     try:
+        model = cache.current(model)
         network = cache.network(model)
         _check_fit(model.folder, network)
         split = cache.split("test")

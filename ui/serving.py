@@ -25,6 +25,7 @@ from streamlit.components.v2.bidi_component import main as bidi_component
 from streamlit.runtime.app_session import AppSession
 
 from core import memory
+from core.model_folder import ModelReplaced
 from ui import frontend
 
 Arguments = ParamSpec("Arguments")
@@ -138,8 +139,11 @@ def fragment(
 
     @wraps(function)
     def in_turn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        with turn(Rank.FRAGMENT):
-            function(*args, **kwargs)
+        try:
+            with turn(Rank.FRAGMENT):
+                function(*args, **kwargs)
+        except ModelReplaced:  # the model that the page was opened with is gone
+            st.rerun()
 
     decorated: Callable[Arguments, None] = st.fragment(in_turn, run_every=run_every or _A_DAY)
     return decorated

@@ -21,6 +21,8 @@ from tests.browser.app import wait_until_complete
 # loads Streamlit's megabytes of JavaScript.
 TIMEOUT_MS = 20_000
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+if "CHROMIUM" in os.environ:  # the path of another one
+    CHROMIUM_NAMES = (os.environ["CHROMIUM"],)
 # Chromium is not to phone home during a test.
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",

@@ -38,7 +38,7 @@ def test_filters_are_switched_by_hand(server: Server, visit: Visit) -> None:
 
 def test_a_bar_switches_its_filter(server: Server, visit: Visit) -> None:
     page = visit(f"{server.url}/ablation?model=tutorial&off=conv_layer_3:5")
-    insights = model_folder.ModelFolder(model_folder.MODELS_DIR / "tutorial").insights()
+    insights = model_folder.ModelFolder(model_folder.MODELS_DIR / "tutorial").read().insights()
     assert insights is not None
     without = insights.filters["conv_layer_1"].ablation_accuracy
     dearest = np.argsort(without, kind="stable")[:2].tolist()
@@ -62,7 +62,7 @@ def test_a_bar_switches_its_filter(server: Server, visit: Visit) -> None:
 
 def test_a_set_from_the_menu(server: Server, visit: Visit) -> None:
     page = visit(f"{server.url}/ablation?model=tutorial")
-    insights = model_folder.ModelFolder(model_folder.MODELS_DIR / "tutorial").insights()
+    insights = model_folder.ModelFolder(model_folder.MODELS_DIR / "tutorial").read().insights()
     assert insights is not None
     main(page).get_by_role("button", name="Switch off", exact=True).last.click()
     page.get_by_text("the 32 that cost least alone").click()
@@ -85,7 +85,7 @@ def test_a_count_can_be_cancelled_and_ends_exact(server: Server, visit: Visit) -
     counted = page.get_by_text("Counted over all 10,000 test images.")
     expect(counted).to_be_visible(timeout=120_000)
     wait_until_idle(page)
-    insights = model_folder.ModelFolder(model_folder.MODELS_DIR / "tutorial").insights()
+    insights = model_folder.ModelFolder(model_folder.MODELS_DIR / "tutorial").read().insights()
     assert insights is not None
     alone = float(insights.filters["conv_layer_3"].ablation_accuracy[5])
     whole = insights.accuracy(load_split("test").labels)

@@ -261,14 +261,14 @@ def test_a_set_of_filters_is_a_text_and_back():
 @pytest.mark.parametrize(("name", "mean"), [("tutorial", []), ("tuned", ["--mean"])])
 def test_the_command_counts_what_a_plain_forward_pass_counts(name, mean, capsys):
     folder = ModelFolder(MODELS_DIR / name)
-    network, test = folder.network(), load_split("test")
+    network, test = folder.read().network(), load_split("test")
     off = {"conv_layer_1": (3, 17), "conv_layer_3": (5,)}
     assert main([str(folder.path), spell(off), "--json", *mean]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     shares = [line["progress"] for line in lines[:-1]]
     assert shares == sorted(shares)
     if mean:
-        constants = folder.insights().means(test.labels)
+        constants = folder.read().insights().means(test.labels)
     else:
         constants = {layer.name: np.zeros(64, np.float32) for layer in convolutions(network)}
     right = np.zeros(CLASSES, int)

@@ -26,7 +26,7 @@ from PIL import Image
 
 from core import dataset, doctor, images, model_folder
 from core.doctor import ROOT, Finding
-from core.model_folder import MODELS_DIR, ModelFolder
+from core.model_folder import MODELS_DIR, ModelFiles, ModelFolder
 from core.network import Network
 from tests.core.test_dataset import needs_train
 
@@ -320,7 +320,7 @@ class TestModels:
     ) -> None:
         last = SimpleNamespace(output_shape=(classes,), activation=activation)
         other = SimpleNamespace(input_shape=shape, layers=[last])
-        monkeypatch.setattr(ModelFolder, "network", lambda _folder: other)
+        monkeypatch.setattr(ModelFiles, "network", lambda _files: other)
         (finding,) = self.check(folder)
         assert finding.state == "warning"
         assert "so the app cannot show it" in finding.text

@@ -372,7 +372,7 @@ def shipped(request):
 @pytest.fixture(scope="module")
 def outputs(shipped):
     """Of each convolution two filters' maps, and what the last layer gets."""
-    network, kept = shipped.network(), {"conv_layer_1": [], "conv_layer_3": []}
+    network, kept = shipped.read().network(), {"conv_layer_1": [], "conv_layer_3": []}
     hidden = []
     for _, outputs in network.batches(to_input(load_split("test").images)):
         for name, maps in kept.items():
@@ -388,7 +388,7 @@ class TestShipped:
     @pytest.mark.parametrize("layer", ["conv_layer_1", "conv_layer_3"])
     def test_peaks_and_classes(self, shipped, outputs, layer):
         maps, labels = outputs[0][layer], load_split("test").labels
-        found = shipped.insights().filters[layer]
+        found = shipped.read().insights().filters[layer]
         cells = maps.reshape(len(maps), -1, len(FILTERS))
         for position, index in enumerate(FILTERS):
             peaks = cells[:, :, position].max(axis=1)
@@ -407,7 +407,7 @@ class TestShipped:
 
     @pytest.mark.parametrize("layer", ["conv_layer_1", "conv_layer_3"])
     def test_a_filter_off(self, shipped, layer):
-        network, split = shipped.network(), load_split("test")
+        network, split = shipped.read().network(), load_split("test")
         index = FILTERS[0]
         off = {name: dict(weights) for name, weights in _weights(network).items()}
         # A kernel and bias of 0 make a map of 0.
@@ -415,7 +415,7 @@ class TestShipped:
             off[layer][name] = weight.copy()
             off[layer][name][..., index] = 0
         predictions = network.with_weights(off).predict(to_input(split.images)).argmax(axis=1)
-        found = shipped.insights().filters[layer]
+        found = shipped.read().insights().filters[layer]
         accuracy = np.mean(predictions == split.labels)
         assert found.ablation_accuracy[index] == pytest.approx(accuracy, abs=2e-4)
         shirts = split.labels == 6
@@ -424,12 +424,12 @@ class TestShipped:
 
     def test_components(self, shipped, outputs):
         expected = PCA(2, svd_solver="full").fit_transform(outputs[1].astype(np.float64))
-        found = shipped.insights().components
+        found = shipped.read().insights().components
         signs = np.sign((found * expected).sum(axis=0))
         np.testing.assert_allclose(found * signs, expected, rtol=1e-4, atol=1e-4)
 
     def test_epochs(self, shipped):
-        insights = shipped.insights()
+        insights = shipped.read().insights()
         assert len(insights.epoch_accuracy) == len(shipped.checkpoint_epochs())
         whole = insights.accuracy(load_split("test").labels)
         assert insights.epoch_accuracy[-1] == pytest.approx(whole, abs=2e-4)
@@ -449,7 +449,8 @@ class TestCommand:
     def folder(self, tmp_path, monkeypatch, network, split):
         """A model folder whose network and data are the small ones."""
         (tmp_path / model_folder.NETWORK_FILE).write_bytes(b"the network")
-        monkeypatch.setattr(model_folder.ModelFolder, "network", lambda _self: network)
+        monkeypatch.setattr(model_folder.ModelFiles, "network", lambda _self: network)
+        monkeypatch.setattr(model_folder.Network, "load", lambda _file, _name: network)
         monkeypatch.setattr(insights, "load_split", lambda _name: split)
         return model_folder.ModelFolder(tmp_path)
 
@@ -457,7 +458,9 @@ class TestCommand:
         assert insights.main([str(folder.path)]) == 0
         written = folder.path / model_folder.INSIGHTS_FILE
         assert capsys.readouterr().out.strip() == str(written)
-        np.testing.assert_array_equal(folder.insights().probabilities, computed.probabilities)
+        np.testing.assert_array_equal(
+            folder.read().insights().probabilities, computed.probabilities
+        )
         assert len(list(folder.path.iterdir())) == 2
 
     @pytest.mark.parametrize(
@@ -480,11 +483,11 @@ class TestCommand:
 
     def test_a_folder_without_a_model(self, tmp_path, capsys):
         assert insights.main([str(tmp_path / "none")]) == 1
-        assert "model.keras is missing" in capsys.readouterr().err
+        assert capsys.readouterr().err.startswith("There is no folder ")
 
     def test_a_network_that_does_not_fit(self, folder, capsys, monkeypatch):
         monkeypatch.setattr(
-            model_folder.ModelFolder, "network", lambda _self: make_network(outputs=7)
+            model_folder.ModelFiles, "network", lambda _self: make_network(outputs=7)
         )
         assert insights.main([str(folder.path)]) == 1
         assert "not 10 classes" in capsys.readouterr().err

@@ -1,8 +1,14 @@
+import contextlib
 import io
+import os
 import pickle
 import shutil
+import subprocess
+import threading
+import time
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +16,7 @@ import pytest
 
 from core import model_folder
 from core.dataset import Split, load_split
-from core.model_folder import MODELS_DIR, ModelError, ModelFolder, find
+from core.model_folder import MODELS_DIR, ModelError, ModelFolder, ModelReplaced, find
 
 TUTORIAL = ModelFolder(MODELS_DIR / "tutorial")
 HISTORY = """\
@@ -26,7 +32,7 @@ def save(path, arrays):
 
 
 def checkpoint_arrays(*epochs):
-    layers = TUTORIAL.network().layers
+    layers = TUTORIAL.read().network().layers
     return {
         f"{epoch}/{layer.name}/{name}": np.full(weight.shape, epoch, np.float16)
         for epoch in epochs
@@ -53,17 +59,18 @@ BUNDLED = [path.name for path in sorted(MODELS_DIR.iterdir())]
 def test_bundled_models_are_complete_and_agree_with_themselves(name):
     bundled = ModelFolder(MODELS_DIR / name)
     assert {path.name for path in bundled.path.iterdir()} == model_folder.FILES
-    history, insights, labels = bundled.history(), bundled.insights(), load_split("test").labels
+    files, labels = bundled.read(), load_split("test").labels
+    history, insights = files.history(), files.insights()
     if "test_loss" in history:
         accuracy, loss = history.iloc[-1][["test_accuracy", "test_loss"]]
         assert insights.accuracy(labels) == pytest.approx(accuracy, abs=2e-4)
         assert insights.loss(labels) == pytest.approx(loss, abs=1e-4)
-    for epoch in bundled.checkpoint_epochs():
-        bundled.checkpoint(epoch)
-    assert len(bundled.checkpoint_epochs()) <= 15
-    assert bundled.card().startswith(f"# {name}\n")
+    for epoch in files.checkpoint_epochs():
+        files.checkpoint(epoch)
+    assert len(files.checkpoint_epochs()) <= 15
+    assert files.card().startswith(f"# {name}\n")
     assert f"| test | {insights.loss(labels):.4f} | {insights.accuracy(labels):.4f} |" in (
-        bundled.card().replace("test, after the last epoch", "test")
+        files.card().replace("test, after the last epoch", "test")
     )
 
 
@@ -75,8 +82,8 @@ def test_keras_alone_confirms_the_accuracy_of_a_bundled_model(name):
     model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     images = test.images[..., np.newaxis].astype(np.float32) / 255
     loss, accuracy = model.evaluate(images, test.labels, batch_size=500, verbose=0)
-    assert accuracy == pytest.approx(bundled.insights().accuracy(test.labels), abs=2e-4)
-    assert loss == pytest.approx(bundled.insights().loss(test.labels), abs=1e-4)
+    assert accuracy == pytest.approx(bundled.read().insights().accuracy(test.labels), abs=2e-4)
+    assert loss == pytest.approx(bundled.read().insights().loss(test.labels), abs=1e-4)
 
 
 def test_bundled_models_stay_small_together():
@@ -84,9 +91,9 @@ def test_bundled_models_stay_small_together():
 
 
 def test_the_tutorials_network():
-    assert TUTORIAL.network().parameter_count == 243_786
-    assert len(TUTORIAL.history()) == 5
-    assert TUTORIAL.checkpoint_epochs() == (0, 1, 2, 3, 4, 5)
+    assert TUTORIAL.read().network().parameter_count == 243_786
+    assert len(TUTORIAL.read().history()) == 5
+    assert TUTORIAL.read().checkpoint_epochs() == (0, 1, 2, 3, 4, 5)
 
 
 class TestFind:
@@ -104,19 +111,19 @@ class TestFind:
 class TestNetwork:
     def test_missing(self, folder):
         (folder.path / "model.keras").unlink()
-        with pytest.raises(ModelError, match=r"mine/model\.keras is missing: .*--recipe mine"):
-            folder.network()
+        with pytest.raises(ModelError, match=r"mine/model\.keras is missing: put a \.keras file"):
+            folder.read().network()
 
     def test_damaged(self, folder):
         (folder.path / "model.keras").write_bytes(b"no zip")
         with pytest.raises(ModelError, match=r"mine/model\.keras is not a \.keras file"):
-            folder.network()
+            folder.read().network()
 
 
 class TestHistory:
     def test_reads(self, folder):
         expected = pd.read_csv(io.StringIO(HISTORY))
-        pd.testing.assert_frame_equal(folder.history(), expected)
+        pd.testing.assert_frame_equal(folder.read().history(), expected)
 
     def test_reads_a_validation_split(self, folder):
         content = (
@@ -124,7 +131,7 @@ class TestHistory:
             "1,1,1,1,0.5,0.25\n"
         )
         (folder.path / "history.csv").write_text(content)
-        assert folder.history()["validation_accuracy"].tolist() == [0.25]
+        assert folder.read().history()["validation_accuracy"].tolist() == [0.25]
 
     @pytest.mark.parametrize(
         ("old", "new"),
@@ -151,26 +158,28 @@ class TestHistory:
     def test_damaged(self, folder, old, new):
         assert old in HISTORY
         (folder.path / "history.csv").write_text(HISTORY.replace(old, new, 1))
-        with pytest.raises(ModelError, match=r"mine/history\.csv is damaged \(.+\): .* anew\.$"):
-            folder.history()
+        with pytest.raises(
+            ModelError, match=r"mine/history\.csv is damaged \(.+\): restore it, .*\.$"
+        ):
+            folder.read().history()
 
     def test_not_text(self, folder):
         (folder.path / "history.csv").write_bytes(b"\xff\xfe\xfa")
         with pytest.raises(ModelError, match=r"history\.csv is damaged"):
-            folder.history()
+            folder.read().history()
 
     def test_missing(self, folder):
         (folder.path / "history.csv").unlink()
-        with pytest.raises(ModelError, match=r"history\.csv is missing: .*--recipe mine"):
-            folder.history()
+        assert folder.read().history() is None
+        assert folder.read().checkpoint_epochs() == ()  # which is the last epoch is not known
 
 
 class TestCheckpoints:
     def test_epochs(self, folder):
-        assert folder.checkpoint_epochs() == (0, 2, 3)
+        assert folder.read().checkpoint_epochs() == (0, 2, 3)
 
     def test_a_stored_epoch(self, folder):
-        weights = folder.checkpoint(2)
+        weights = folder.read().checkpoint(2)
         assert list(weights) == ["conv_layer_1", "conv_layer_3", "dense_layer_6", "dense_layer_7"]
         kernel = weights["conv_layer_1"]["kernel"]
         assert kernel.dtype == np.float32
@@ -179,21 +188,21 @@ class TestCheckpoints:
         assert not kernel.flags.writeable
 
     def test_the_last_epoch_is_the_models(self, folder):
-        weights = folder.checkpoint(3)
-        for layer in folder.network().layers:
+        weights = folder.read().checkpoint(3)
+        for layer in folder.read().network().layers:
             for name, weight in layer.weights.items():
                 np.testing.assert_array_equal(weights[layer.name][name], weight)
 
     def test_an_epoch_that_was_not_kept(self, folder):
         with pytest.raises(ValueError, match=r"epoch 1 is not one of \(0, 2, 3\)"):
-            folder.checkpoint(1)
+            folder.read().checkpoint(1)
 
     @pytest.mark.parametrize("epochs", [(1, 2), (0, 3), (0, -1), ("0", "x"), (0, "01"), ()])
     def test_impossible_epochs(self, folder, epochs):
         small = {f"{epoch}/conv_layer_1/bias": np.zeros(64, np.float16) for epoch in epochs}
         save(folder.path / "checkpoints.npz", small)
         with pytest.raises(ModelError, match=r"mine/checkpoints\.npz is damaged"):
-            folder.checkpoint_epochs()
+            folder.read().checkpoint_epochs()
 
     @pytest.mark.parametrize(
         "array",
@@ -211,13 +220,12 @@ class TestCheckpoints:
         if array is not None:
             arrays["0/conv_layer_1/bias"] = array
         save(folder.path / "checkpoints.npz", arrays)
-        with pytest.raises(ModelError, match=r"checkpoints\.npz is damaged .*--recipe mine"):
-            folder.checkpoint(0)
+        with pytest.raises(ModelError, match=r"checkpoints\.npz is damaged .*: restore it, "):
+            folder.read().checkpoint(0)
 
     def test_missing(self, folder):
         (folder.path / "checkpoints.npz").unlink()
-        with pytest.raises(ModelError, match=r"checkpoints\.npz is missing"):
-            folder.checkpoint_epochs()
+        assert folder.read().checkpoint_epochs() == ()
 
 
 class TestArchives:
@@ -226,7 +234,7 @@ class TestArchives:
     def assert_refused(self, folder, content):
         (folder.path / "checkpoints.npz").write_bytes(content)
         with pytest.raises(ModelError, match=r"mine/checkpoints\.npz is damaged"):
-            folder.checkpoint_epochs()
+            folder.read().checkpoint_epochs()
 
     def test_nothing_is_unpickled(self, folder, tmp_path):
         class Bomb:
@@ -273,54 +281,186 @@ class TestInsights:
     def insights(self, folder):
         """Of a split with two images of each class, which is much the same for every network."""
         images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
-        return folder.measure(Split(images, np.arange(20, dtype=np.uint8) % 10))
+        return folder.read().measure(Split(images, np.arange(20, dtype=np.uint8) % 10))
 
     def test_none_where_there_are_none(self, folder):
-        assert folder.insights() is None
+        assert folder.read().insights() is None
 
     def test_round_trip(self, folder, insights):
         before = set(folder.path.iterdir())
-        folder.write_insights(insights)
+        folder.write_insights(insights, folder.read())
         assert set(folder.path.iterdir()) - before == {folder.path / "insights.npz"}
-        read = folder.insights()
+        read = folder.read().insights()
         np.testing.assert_array_equal(read.probabilities, insights.probabilities)
         assert list(read.class_means) == list(insights.class_means)
         assert not read.probabilities.flags.writeable
-        assert len(read.epoch_accuracy) == len(folder.checkpoint_epochs())
+        assert len(read.epoch_accuracy) == len(folder.read().checkpoint_epochs())
 
     def test_of_another_model(self, folder, insights):
-        folder.write_insights(insights)
+        folder.write_insights(insights, folder.read())
         with zipfile.ZipFile(folder.path / "model.keras", "a") as archive:
             archive.comment = b"another"
         with pytest.raises(ModelError, match=r"insights\.npz is damaged .*core\.insights"):
-            folder.insights()
+            folder.read().insights()
+
+    def test_of_a_model_that_was_replaced_meanwhile(self, folder, insights):
+        measured = folder.read()
+        with zipfile.ZipFile(folder.path / "model.keras", "a") as archive:
+            archive.comment = b"another"
+        with pytest.raises(ModelReplaced, match=r"model\.keras was replaced while it was measured"):
+            folder.write_insights(insights, measured)
+        assert folder.read().insights() is None
+
+    def test_progress_of_a_measurement_is_seen_from_outside(self, folder):
+        images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+        seen = []
+        assert folder.being_measured() is None
+        folder.measure(
+            Split(images, np.arange(20, dtype=np.uint8) % 10),
+            lambda _share, _words: seen.append(ModelFolder(folder.path).being_measured()),
+        )
+        assert seen
+        assert all(share is not None and 0 <= share <= 1 for share in seen)
+        assert folder.being_measured() is None
+        assert not [path for path in folder.path.iterdir() if path.name.startswith(".")]
+
+    @pytest.mark.parametrize("content", [b"", b"nan", b"2", b"x" * 1000, b"\xff"])
+    def test_progress_that_makes_no_sense_is_a_share_all_the_same(self, folder, content):
+        (folder.path / ".measuring").write_bytes(content)
+        assert 0 <= folder.being_measured() <= 1
+
+    def test_progress_of_a_killed_measurement_is_not_shown(self, folder):
+        marker = folder.path / ".measuring"
+        marker.write_text("0.4")
+        long_ago = time.time() - 2 * model_folder.MEASURING_TIMEOUT_S
+        os.utime(marker, (long_ago, long_ago))
+        assert folder.being_measured() is None
 
     def test_of_another_network(self, folder, insights):
-        folder.write_insights(replace(insights, class_means={}))
+        folder.write_insights(replace(insights, class_means={}), folder.read())
         with pytest.raises(ModelError, match=r"class_means/conv_layer_1 is missing"):
-            folder.insights()
+            folder.read().insights()
 
     def test_damaged(self, folder):
         (folder.path / "insights.npz").write_bytes(b"no zip")
         with pytest.raises(ModelError, match=r"insights\.npz is damaged .*core\.insights"):
-            folder.insights()
+            folder.read().insights()
 
 
 class TestCard:
     def test_reads(self, folder):
-        assert folder.card() == "# Mine\n"
+        assert folder.read().card() == "# Mine\n"
 
     def test_missing(self, folder):
         (folder.path / "card.md").unlink()
-        with pytest.raises(ModelError, match=r"card\.md is missing"):
-            folder.card()
+        assert folder.read().card() is None
 
     def test_damaged(self, folder):
         (folder.path / "card.md").write_bytes(b"\xff")
         with pytest.raises(ModelError, match=r"card\.md is damaged"):
-            folder.card()
+            folder.read().card()
 
 
 def test_remedies_name_the_repositorys_folders_briefly():
-    with pytest.raises(ModelError, match=r"^assets/models/none/model\.keras is missing"):
-        ModelFolder(MODELS_DIR / "none").network()
+    with pytest.raises(ModelError, match=r"^There is no folder assets/models/none: "):
+        ModelFolder(MODELS_DIR / "none").read().network()
+
+
+class TestNames:
+    def test_a_name_that_is_not_valid_utf_8_is_shown_escaped(self, tmp_path):
+        (tmp_path / os.fsdecode(b"caf\xe9")).mkdir()
+        (folder,) = find(tmp_path)
+        assert folder.name == r"caf\xe9"
+        with pytest.raises(ModelError, match=r"caf\\xe9/model\.keras is missing"):
+            folder.read().network()
+
+    @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+    @pytest.mark.parametrize(
+        "name",
+        [b"\xc3\xa9 1&<b>", b"a'b", b"$(touch x)", b"caf\xe9", b"a\nb", b"-n", b"`x`", b"\\"],
+    )
+    def test_a_command_names_the_folder_as_a_shell_takes_it(self, tmp_path, name):
+        path = tmp_path / os.fsdecode(name)
+        path.mkdir()
+        command = ModelFolder(path).insights_command
+        assert command.isprintable()
+        words = subprocess.run(
+            ["bash", "-c", command.replace("python -m core.insights", "printf %s")],
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        assert Path(os.fsdecode(words.stdout)) == path
+
+
+class TestVersions:
+    def test_all_files_are_of_one_version_while_the_folder_is_swapped(self, folder, tmp_path):
+        """A reader that mixed them would find an epoch of one version in the history of another."""
+        other = tmp_path / "other"
+        shutil.copytree(folder.path, other)
+        (other / "history.csv").write_text("\n".join(HISTORY.splitlines()[:3]) + "\n")
+        save(other / "checkpoints.npz", checkpoint_arrays(0, 1))
+        (other / "card.md").write_text("# Other\n")
+        expected = {"# Mine\n": (0, 2, 3), "# Other\n": (0, 1, 2)}
+        stop = threading.Event()
+
+        def swap():
+            away = tmp_path / "away"
+            while not stop.is_set():
+                folder.path.rename(away)
+                other.rename(folder.path)
+                away.rename(other)
+
+        thread = threading.Thread(target=swap)
+        thread.start()
+        seen = []
+        try:
+            while set(seen) != set(expected) or len(seen) < 40:
+                with contextlib.suppress(ModelReplaced):
+                    files = folder.read()
+                    assert files.checkpoint_epochs() == expected[files.card()]
+                    seen.append(files.card())
+        finally:
+            stop.set()
+            thread.join()
+
+    def test_a_version_that_was_read_stays_whole_when_the_folder_is_gone(self, folder):
+        files = folder.read()
+        shutil.rmtree(folder.path)
+        assert files.checkpoint_epochs() == (0, 2, 3)
+        assert (files.checkpoint(2)["conv_layer_1"]["kernel"] == 2).all()
+        assert files.card() == "# Mine\n"
+        with pytest.raises(ModelReplaced, match=r"^There is no folder \S+/mine: "):
+            folder.read()
+
+
+class TestOddFiles:
+    @pytest.mark.parametrize("name", sorted(model_folder.FILES))
+    def test_a_fifo_is_not_waited_for(self, folder, name):
+        (folder.path / name).unlink(missing_ok=True)
+        os.mkfifo(folder.path / name)
+        files = folder.read()
+        read = {
+            "model.keras": files.network,
+            "history.csv": files.history,
+            "checkpoints.npz": files.checkpoint_epochs,
+            "insights.npz": files.insights,
+            "card.md": files.card,
+        }
+        with pytest.raises(ModelError, match=rf"mine/{name} .*\(it is not a file\)"):
+            read[name]()
+
+    def test_a_dangling_link(self, folder):
+        (folder.path / "card.md").unlink()
+        (folder.path / "card.md").symlink_to("nowhere")
+        with pytest.raises(ModelError, match=r"card\.md is damaged \(it is a link to nothing\)"):
+            folder.read().card()
+
+    def test_a_sparse_file_is_not_read(self, folder):
+        with (folder.path / "model.keras").open("wb") as stream:
+            stream.truncate(2**40)
+        with pytest.raises(ModelError, match=r"model\.keras cannot be read \(it is larger than"):
+            folder.read().network()
+
+    def test_a_directory_of_models_that_is_a_file(self, tmp_path):
+        (tmp_path / "models").touch()
+        assert find(tmp_path / "models") == []

@@ -77,7 +77,7 @@ def test_few_images_are_no_need():
 @pytest.mark.parametrize("model", ["tutorial", "tuned"])
 @pytest.mark.parametrize(("first", "second"), [(0, 6), (6, 0), (7, 9)])
 def test_what_is_shown_was_measured(model, first, second):
-    insights = model_folder.ModelFolder(model_folder.MODELS_DIR / model).insights()
+    insights = model_folder.ModelFolder(model_folder.MODELS_DIR / model).read().insights()
     for layer, measured in insights.filters.items():
         found = separation(insights, layer, first, second, IMAGES)
         for index in range(len(measured.auc)):
@@ -94,7 +94,7 @@ def test_what_is_shown_was_measured(model, first, second):
 
 
 def test_a_class_and_itself():
-    insights = model_folder.ModelFolder(model_folder.MODELS_DIR / "tutorial").insights()
+    insights = model_folder.ModelFolder(model_folder.MODELS_DIR / "tutorial").read().insights()
     found = separation(insights, "conv_layer_3", 4, 4, IMAGES)
     assert (found.auc == 0.5).all()
     assert not found.lost.any()

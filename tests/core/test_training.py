@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,8 @@ from core import attempts, model_folder, training
 from core.dataset import DatasetError, Split, hold_out, to_input
 from core.keras_file import ModelError
 from core.model_folder import ModelFolder
+from core.output_folder import StagedFolder
+from core.progress import ProgressBar
 from core.recipe import Recipe
 from core.training import RECIPES, TEACHER, TrainingError, train
 
@@ -42,9 +43,17 @@ def make_split(n, seed):
 TRAIN, TEST = make_split(200, seed=1), make_split(100, seed=2)
 
 
+def train_into(output, recipe, replace=False, progress=None):
+    """Train, publish and measure, as the command does."""
+    with StagedFolder(output, replace) as staged:
+        folder = train(recipe, TRAIN, TEST, staged, progress=progress)
+    folder.measure(TEST)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    return train(SHORT, TRAIN, TEST, tmp_path_factory.mktemp("models") / "short")
+    return train_into(tmp_path_factory.mktemp("models") / "short", SHORT)
 
 
 @pytest.fixture(scope="module")
@@ -103,50 +112,52 @@ class TestFolder:
         assert keras_model.count_params() == 243_786
         assert (trained.path / "model.keras").stat().st_size < 1_100_000
         loss, accuracy = keras_model.evaluate(to_input(TEST.images), TEST.labels, verbose=0)
-        last = trained.history().iloc[-1]
+        last = trained.read().history().iloc[-1]
         assert loss == pytest.approx(last["test_loss"], abs=1e-5)
         assert accuracy == pytest.approx(last["test_accuracy"], abs=1e-5)
 
     def test_numpy_computes_what_keras_computes(self, trained, keras_model):
         expected = keras_model.predict(to_input(TEST.images), verbose=0)
-        predictions = trained.network().predict(to_input(TEST.images))
+        predictions = trained.read().network().predict(to_input(TEST.images))
         np.testing.assert_allclose(predictions, expected, atol=1e-5)
 
     def test_history(self, trained):
-        history = trained.history()
+        history = trained.read().history()
         assert tuple(history) == model_folder.HISTORY_COLUMNS[0]
         assert history["epoch"].tolist() == [1, 2]
         assert history["train_loss"][1] < history["train_loss"][0]
 
     def test_checkpoints(self, trained):
-        assert trained.checkpoint_epochs() == (0, 1, 2)
-        untrained, last = trained.checkpoint(0), trained.checkpoint(2)
+        assert trained.read().checkpoint_epochs() == (0, 1, 2)
+        untrained, last = trained.read().checkpoint(0), trained.read().checkpoint(2)
         assert not untrained["conv_layer_1"]["bias"].any()
         for layer, weights in last.items():
             for name, weight in weights.items():
                 assert not np.array_equal(untrained[layer][name], weight)
 
     def test_checkpoints_are_the_weights_after_their_epoch(self, trained, keras_model):
-        for layer, weights in trained.checkpoint(1).items():
+        for layer, weights in trained.read().checkpoint(1).items():
             keras_model.get_layer(layer).set_weights(list(weights.values()))
         loss, _ = keras_model.evaluate(to_input(TEST.images), TEST.labels, verbose=0)
-        assert loss == pytest.approx(trained.history()["test_loss"][0], abs=1e-3)
+        assert loss == pytest.approx(trained.read().history()["test_loss"][0], abs=1e-3)
 
     def test_insights(self, trained):
-        accuracy = trained.insights().accuracy(TEST.labels)
-        assert accuracy == pytest.approx(trained.history()["test_accuracy"].iloc[-1], abs=1e-5)
+        accuracy = trained.read().insights().accuracy(TEST.labels)
+        assert accuracy == pytest.approx(
+            trained.read().history()["test_accuracy"].iloc[-1], abs=1e-5
+        )
 
     def test_card(self, trained):
-        card = trained.card()
+        card = trained.read().card()
         assert card.startswith("# tutorial\n")
         for fact in ("200 images to train on", "| seed | 0 |", "| 9 Ankle boot | 10 |", "Keras 3."):
             assert fact in card
 
     def test_the_same_seed_gives_the_same_model(self, trained, output):
-        again = train(SHORT, TRAIN, TEST, output)
-        for layer, weights in trained.checkpoint(2).items():
+        again = train_into(output, SHORT)
+        for layer, weights in trained.read().checkpoint(2).items():
             for name, weight in weights.items():
-                np.testing.assert_array_equal(again.checkpoint(2)[layer][name], weight)
+                np.testing.assert_array_equal(again.read().checkpoint(2)[layer][name], weight)
 
 
 VALIDATING = dataclasses.replace(
@@ -176,7 +187,7 @@ def validated(tmp_path_factory, seen):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "fit", spy)
         patch.setattr(training, "VALIDATION_SHARE", 0.25)
-        return train(VALIDATING, TRAIN, TEST, tmp_path_factory.mktemp("models") / "mine")
+        return train_into(tmp_path_factory.mktemp("models") / "mine", VALIDATING)
 
 
 class TestValidation:
@@ -187,19 +198,19 @@ class TestValidation:
         assert seen == [[150, 0, 0], [150, 50, 0], [200, 0, 0]]
 
     def test_the_history_is_of_the_run_with_images_held_out(self, validated):
-        assert tuple(validated.history()) == model_folder.HISTORY_COLUMNS[1]
-        assert len(validated.history()) == 2
+        assert tuple(validated.read().history()) == model_folder.HISTORY_COLUMNS[1]
+        assert len(validated.read().history()) == 2
 
     def test_the_card_tells_what_was_done(self, validated):
-        card = validated.card()
+        card = validated.read().card()
         assert "| images held out | as many of each class, drawn with seed 0 |" in card
         assert "| 150 training images, trained on these alone |" in card
         assert "| 50 others, in the same training |" in card
-        accuracy = validated.insights().accuracy(TEST.labels)
+        accuracy = validated.read().insights().accuracy(TEST.labels)
         assert f"| {accuracy:.4f} |" in card.split("| test |")[1].splitlines()[0] + " |"
 
     def test_the_card_holds_every_attempt(self, validated):
-        rows = validated.card().split("## What was tried")[1].split("## ")[0].splitlines()
+        rows = validated.read().card().split("## What was tried")[1].split("## ")[0].splitlines()
         rows = [row for row in rows if row.startswith("| ")][2:]
         tried = attempts.load()
         assert len(rows) == len(tried)
@@ -214,8 +225,8 @@ class TestValidation:
         monkeypatch.setattr(attempts, "load", damaged)
         monkeypatch.setattr(training, "_fit_all", lambda *_: pytest.fail("it was trained"))
         with pytest.raises(ModelError):
-            train(VALIDATING, TRAIN, TEST, output)
-        assert not output.parent.exists()
+            train_into(output, VALIDATING)
+        assert list(output.parent.iterdir()) == []
 
     def test_the_trained_network_has_the_seven_layers_only(self, validated):
         import keras
@@ -225,12 +236,14 @@ class TestValidation:
         assert names == [layer.name for layer in training.build_model(RECIPES["tutorial"]).layers]
         model.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         loss, accuracy = model.evaluate(to_input(TEST.images), TEST.labels, verbose=0)
-        assert accuracy == pytest.approx(validated.insights().accuracy(TEST.labels), abs=1e-6)
-        assert loss == pytest.approx(validated.insights().loss(TEST.labels), abs=1e-5)
+        assert accuracy == pytest.approx(
+            validated.read().insights().accuracy(TEST.labels), abs=1e-6
+        )
+        assert loss == pytest.approx(validated.read().insights().loss(TEST.labels), abs=1e-5)
 
     def test_checkpoints_are_of_the_model_itself(self, validated):
-        assert validated.checkpoint_epochs() == (0, 1, 2)
-        assert set(validated.checkpoint(1)) == set(validated.checkpoint(2))
+        assert validated.read().checkpoint_epochs() == (0, 1, 2)
+        assert set(validated.read().checkpoint(1)) == set(validated.read().checkpoint(2))
 
     def test_train_figures_were_taken_after_the_epoch_without_dropout(self):
         blind = dataclasses.replace(VALIDATING, dropout=(0.9, 0.9), epochs=1)
@@ -244,13 +257,11 @@ class TestValidation:
     def test_progress_never_goes_back(self, output):
         reports = []
         recipe = dataclasses.replace(VALIDATING, epochs=1)
-        train(recipe, TRAIN, TEST, output, progress=lambda *report: reports.append(report))
-        reports = [report for report in reports if "insights" not in report[1]]
+        train_into(output, recipe, progress=lambda *report: reports.append(report))
         shares = [share for share, _ in reports]
         assert shares == sorted(shares)
-        assert (shares[0], shares[-1]) == (0, 1)
+        assert shares[-1] == 1
         assert list(dict.fromkeys(words.split(",")[0] for _, words in reports)) == [
-            "starting TensorFlow",
             "teacher",
             "images held out",
             "all images",
@@ -398,7 +409,50 @@ class TestOptimizer:
 )
 def test_checkpoint_epochs_are_few_and_spread_evenly(epochs, kept):
     assert sorted(training.checkpoint_epochs(epochs)) == kept
-    assert len(kept) * 243_786 * np.float16().nbytes < model_folder.MAX_CHECKPOINTS_BYTES
+    assert (
+        len(kept) * 243_786 * np.float16().nbytes
+        < model_folder.MAX_BYTES[model_folder.CHECKPOINTS_FILE]
+    )
+
+
+class TestProgress:
+    def test_one_bar_from_0_to_1(self, run, monkeypatch):
+        shares = []
+        report = ProgressBar.__call__
+
+        def record(bar, share, words):
+            shares.append(share)
+            report(bar, share, words)
+
+        monkeypatch.setattr(ProgressBar, "__call__", record)
+        assert run() == 0
+        assert shares == sorted(shares)
+        assert (shares[0], shares[-1]) == (0, 1)
+        assert len([share for share in shares if 0.3 < share < 0.9]) > 3
+
+    def test_the_model_is_offered_before_its_filters_are_measured(self, run, monkeypatch):
+        seen = []
+
+        def measure(folder, _split, _progress):
+            seen.extend(path.name for path in folder.path.iterdir())
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(ModelFolder, "measure", measure)
+        assert run() == 130
+        assert set(seen) == model_folder.FILES - {"insights.npz"}
+
+    def test_what_libraries_log_stays_out_of_the_bar(self, run, monkeypatch, capfd):
+        fit = training.fit
+
+        def noisy(*args, **kwargs):
+            os.write(2, b"I0000 one of TensorFlow's messages\n")
+            return fit(*args, **kwargs)
+
+        monkeypatch.setattr(training, "fit", noisy)
+        assert run() == 0
+        printed = capfd.readouterr().err
+        assert "starting TensorFlow" in printed
+        assert "TensorFlow's messages" not in printed
 
 
 class TestReplacing:
@@ -415,8 +469,11 @@ class TestReplacing:
     def test_replace(self, earlier, run, trained):
         assert run("--replace", "--seed", "7") == 0
         assert set(contents(earlier)) == model_folder.FILES
-        assert "| seed | 7 |" in ModelFolder(earlier).card()
-        assert ModelFolder(earlier).history()["test_loss"][0] != trained.history()["test_loss"][0]
+        assert "| seed | 7 |" in ModelFolder(earlier).read().card()
+        assert (
+            ModelFolder(earlier).read().history()["test_loss"][0]
+            != trained.read().history()["test_loss"][0]
+        )
         assert [path.name for path in earlier.parent.iterdir()] == [earlier.name]
 
     def test_a_folder_with_other_things_is_never_replaced(self, earlier, run, capsys):
@@ -433,21 +490,49 @@ class TestReplacing:
         assert output.read_text() == "text"
 
 
-def start_command(output):
-    command = f"-m core.training --recipe tutorial --replace --output {output}"
-    return subprocess.Popen(
-        [sys.executable, *command.split()], cwd=ROOT, stderr=subprocess.PIPE, text=True
+NOTHING_DONE = "Interrupted: nothing was written, nothing was replaced."
+
+
+def interrupt(earlier, name, event, text):
+    """Send the command a signal at a moment; return the last line that it prints."""
+    command = [sys.executable, "-m", "tests.core.interrupted_training", name, event, text]
+    command += ["--recipe", "fast", "--replace", "--output", str(earlier)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 128 + getattr(signal, name), ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert [path.name for path in earlier.parent.iterdir()] == [earlier.name]
+    return ended.stderr.splitlines()[-1]
+
+
+class TestInterrupts:
+    @pytest.mark.parametrize(
+        ("name", "event", "text"),
+        [
+            ("SIGINT", "import", "pandas"),
+            ("SIGINT", "import", "tensorflow"),
+            ("SIGINT", "progress", "epoch 2/2"),
+            ("SIGTERM", "progress", "epoch 1/2"),
+            ("SIGHUP", "progress", "epoch 1/2"),
+        ],
     )
+    def test_before_the_model_is_complete_everything_stays(self, earlier, name, event, text):
+        assert interrupt(earlier, name, event, text) == NOTHING_DONE
+        assert contents(earlier) == {"model.keras": b"earlier"}
 
-
-def assert_nothing_is_lost_by_an_interrupt(process, earlier):
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == "Interrupted: nothing was written, nothing was replaced."
-    assert "Traceback" not in errors
-    assert contents(earlier) == {"model.keras": b"earlier"}
-    assert len(list(earlier.parent.iterdir())) == 1
+    @pytest.mark.parametrize(
+        ("name", "event", "text"),
+        [
+            ("SIGINT", "os.rename", "models"),
+            ("SIGTERM", "os.rmdir", "-earlier"),
+            ("SIGINT", "progress", "insights"),
+        ],
+    )
+    def test_after_that_the_model_is_kept_and_the_message_says_so(self, earlier, name, event, text):
+        last = interrupt(earlier, name, event, text)
+        assert last.startswith(f"Interrupted: the trained model is in {earlier}, but its filters")
+        assert last.endswith(f"`python -m core.insights {earlier}` does that.")
+        assert {path.name for path in earlier.iterdir()} == model_folder.FILES - {"insights.npz"}
+        assert ModelFolder(earlier).read().network().parameter_count == 243_786
 
 
 class TestFailures:
@@ -460,7 +545,8 @@ class TestFailures:
         assert run("--replace") == 1
         last = capsys.readouterr().err.splitlines()[-1]
         assert last == (
-            f"{earlier} could not be written (No space left on device): nothing was replaced."
+            f"{earlier} could not be written (No space left on device): nothing was written, "
+            "nothing was replaced."
         )
         assert contents(earlier) == {"model.keras": b"earlier"}
         assert len(list(earlier.parent.iterdir())) == 1
@@ -483,7 +569,7 @@ class TestFailures:
     def test_the_loss_is_no_number(self, output):
         recipe = dataclasses.replace(SHORT, learning_rate=float("inf"))
         with pytest.raises(TrainingError, match="The loss became nan in epoch 1: lower"):
-            train(recipe, TRAIN, TEST, output)
+            train_into(output, recipe)
         assert list(output.parent.iterdir()) == []
 
     def test_training_data_are_missing(self, output, monkeypatch, capsys):
@@ -495,23 +581,34 @@ class TestFailures:
         assert capsys.readouterr().err == "No folder holds them: download them.\n"
         assert not output.parent.exists()
 
-    @pytest.mark.parametrize("seconds", [0.5, 0.8, 1.2, 1.8, 2.5, 4.0, 8.0, 12.0])
-    def test_interrupted_at_any_moment(self, earlier, seconds):
-        """While it imports, reads the images, starts TensorFlow, or trains."""
-        with start_command(earlier) as process:
-            time.sleep(seconds)
-            assert_nothing_is_lost_by_an_interrupt(process, earlier)
+    def test_disk_full_while_the_filters_are_measured(self, output, run, monkeypatch, capsys):
+        def fail(*_args):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def test_interrupted_in_the_middle_of_an_epoch(self, earlier):
-        with start_command(earlier) as process:
-            assert any("epoch 1/5" in line for line in process.stderr)
-            assert_nothing_is_lost_by_an_interrupt(process, earlier)
+        monkeypatch.setattr(ModelFolder, "write_insights", fail)
+        assert run() == 1
+        assert capsys.readouterr().err.splitlines()[-1] == (
+            f"{output} could not be written (No space left on device): the trained model is in "
+            f"{output}, but its filters were not measured; `python -m core.insights {output}` does "
+            "that."
+        )
+        assert set(contents(output)) == model_folder.FILES - {"insights.npz"}
+
+    def test_an_unexpected_error_brings_the_log_of_the_libraries(self, run, monkeypatch, capfd):
+        def fail(*_args, **_kwargs):
+            os.write(2, b"said by a library\n")
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(training, "train", fail)
+        with pytest.raises(ZeroDivisionError):
+            run()
+        assert "said by a library" in capfd.readouterr().err
 
     def test_without_tensorflow(self, output, run, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "tensorflow", None)
         assert run() == 1
         assert "Training needs TensorFlow" in capsys.readouterr().err
-        assert list(output.parent.iterdir()) == []
+        assert not output.parent.exists()
 
 
 class TestArguments:

@@ -21,7 +21,8 @@ from benchmarks.student import Student
 
 CONFIGURATION = ROOT / "deploy" / "nginx.conf"
 # Debian has it where only root looks for commands.
-NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+# The variable NGINX names another program. Debian's is not on the PATH of everybody.
+NGINX = shutil.which(os.environ.get("NGINX", "nginx"), path=f"{os.environ['PATH']}:/usr/sbin")
 SECRET = {"STREAMLIT_SERVER_COOKIE_SECRET": "only for these tests"}
 
 

@@ -322,7 +322,7 @@ def test_trainings_are_compared_and_the_gap_is_named(open_page: Open, models: Pa
     assert_sound(app)
     words = text(app)
     assert "4.0 points higher than on validation images, and the loss 0.100 lower" in words
-    history = model_folder.ModelFolder(models / "one").history().iloc[-1]
+    history = model_folder.ModelFolder(models / "one").read().history().iloc[-1]
     points = 100 * (history["train_accuracy"] - history["test_accuracy"])
     assert f"{points:.1f} points higher than on test images" in words
     # Its test figures are of the model in view, which the history says nothing of.
