@@ -80,6 +80,7 @@ class ImageMap {
   #pointers = new Map(); // those that are down: where they are
   #slipped = false; // whether they have moved since
   #pressed = null; // the image that the last of them went down on
+  #hover = null; // the last event of a pointer that was not down
   #waiting = 0;
   #speaking = 0;
 
@@ -517,6 +518,7 @@ class ImageMap {
     const now = this.#place(event);
     const before = this.#pointers.get(event.pointerId);
     if (!before) {
+      this.#hover = event;
       this.#point(this.#nearest(now));
       return;
     }
@@ -548,9 +550,9 @@ class ImageMap {
     // Where the whole map is in view, the wheel scrolls the page on.
     if (factor <= 1 && this.#zoom === 1) return;
     event.preventDefault();
-    const now = this.#place(event);
-    this.#zoomBy(factor, now);
-    this.#point(this.#nearest(now));
+    this.#zoomBy(factor, this.#place(event));
+    // Not at the place of this event, which is in whole pixels.
+    if (this.#hover) this.#point(this.#nearest(this.#place(this.#hover)));
   }
 
   #key(event) {
