@@ -79,6 +79,8 @@ class ImageMap {
   #centre = [0, 0]; // what is in the middle of the canvas
   #pointers = new Map(); // those that are down: where they are
   #slipped = false; // whether they have moved since
+  #pressed = null; // the image that the last of them went down on
+  #hover = null; // the last event of a pointer that was not down
   #waiting = 0;
   #speaking = 0;
 
@@ -505,13 +507,18 @@ class ImageMap {
     if (event.button) return;
     this.canvas.setPointerCapture(event.pointerId);
     this.#slipped = this.#pointers.size > 0; // two fingers do not click
-    this.#pointers.set(event.pointerId, this.#place(event));
+    const now = this.#place(event);
+    this.#pointers.set(event.pointerId, now);
+    // Located once: a click may move a little, towards another image.
+    this.#pressed = this.#nearest(now);
+    if (event.pointerType === "mouse") this.#point(this.#pressed);
   }
 
   #move(event) {
     const now = this.#place(event);
     const before = this.#pointers.get(event.pointerId);
     if (!before) {
+      this.#hover = event;
       this.#point(this.#nearest(now));
       return;
     }
@@ -527,11 +534,15 @@ class ImageMap {
   }
 
   #release(event) {
-    if (!this.#pointers.delete(event.pointerId) || this.#slipped) return;
-    const image = this.#nearest(this.#place(event));
+    if (!this.#pointers.delete(event.pointerId)) return;
+    if (this.#slipped) {
+      // Dragging may have put another image under the mouse.
+      if (event.pointerType === "mouse") this.#point(this.#nearest(this.#place(event)));
+      return;
+    }
     // A finger cannot point first: its first tap shows the image, a second one picks it.
-    if (event.pointerType === "mouse" || image === this.#pointed) this.#pick(image);
-    else this.#point(image);
+    if (this.#pressed === this.#pointed) this.#pick(this.#pressed);
+    else this.#point(this.#pressed);
   }
 
   #wheel(event) {
@@ -540,6 +551,8 @@ class ImageMap {
     if (factor <= 1 && this.#zoom === 1) return;
     event.preventDefault();
     this.#zoomBy(factor, this.#place(event));
+    // Not at the place of this event, which is in whole pixels.
+    if (this.#hover) this.#point(this.#nearest(this.#place(this.#hover)));
   }
 
   #key(event) {

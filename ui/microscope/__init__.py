@@ -31,6 +31,7 @@ _MODULES = (
     "picture.js",
     "choice.js",
     "view.js",
+    "pointer.js",
     "grid.js",
     "bars.js",
     "player.js",

@@ -4,6 +4,7 @@ import { Bars } from "./bars.js";
 import { Grid } from "./grid.js";
 import { describeScale, element, fixed, paint, scaleOf, signed } from "./picture.js";
 import { Player } from "./player.js";
+import { followPointer } from "./pointer.js";
 import { FilterSlider } from "./slider.js";
 import { SoftmaxTable } from "./softmax_table.js";
 import { view } from "./view.js";
@@ -124,13 +125,7 @@ export class Microscope {
     const { frame } = this.pictures.map;
     frame.tabIndex = 0;
     frame.setAttribute("role", "application");
-    frame.onpointermove = (event) => {
-      if (!this.player.playing) view.point(this.#unitAt(event));
-    };
-    frame.onpointerleave = () => {
-      if (!view.walking) view.point(null);
-    };
-    frame.onclick = (event) => this.#pick(this.#unitAt(event));
+    followPointer(frame, (event) => this.#unitAt(event), () => !this.player.playing);
     frame.onkeydown = (event) => this.#key(event);
     this.pin.onclick = () => {
       if (view.pinned) view.choose(view.filter, null);

@@ -1,6 +1,7 @@
 // The feature sheet: all maps of a layer on one canvas, one of them chosen.
 
 import { element, fixed, gradient, paint, scaleOf } from "./picture.js";
+import { followPointer } from "./pointer.js";
 import { view } from "./view.js";
 
 const GAP = 4; // CSS pixels between two maps
@@ -50,11 +51,7 @@ export class Sheet {
       element("div", { className: "colour-bar" }, this.ends[0], this.bar, this.ends[1]),
       this.meaning,
     );
-    this.cells.onpointermove = (event) => this.#point(event);
-    this.cells.onpointerleave = () => {
-      if (!view.walking) view.point(null);
-    };
-    this.cells.onclick = (event) => this.#click(event);
+    followPointer(this.cells, (event) => this.#unitAt(event), () => !view.walking);
     this.cells.onkeydown = (event) => this.#key(event);
     const draw = () => this.#draw();
     const resized = new ResizeObserver(draw);
@@ -216,16 +213,6 @@ export class Sheet {
     if (row >= height || col >= width) return null;
     // On a map's number it is the map's first row.
     return { layer: view.layer, filter, row: Math.max(row, 0), col };
-  }
-
-  #point(event) {
-    const unit = this.#unitAt(event);
-    if (unit && !view.walking) view.point(unit);
-  }
-
-  #click(event) {
-    const unit = this.#unitAt(event);
-    if (unit) view.choose(unit.filter, { row: unit.row, col: unit.col });
   }
 
   #key(event) {
