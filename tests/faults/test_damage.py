@@ -7,12 +7,17 @@ models, a model of other than its files' names, and the training images, which a
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
+import subprocess
+import threading
 from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -221,3 +226,75 @@ def test_a_damaged_list_of_attempts_is_one_sentence(
     (warning,) = app.warning
     assert re.fullmatch(r"attempts\.csv is missing or damaged [^\n]*\.", warning.value)
     assert "What each change brought" not in [each.value for each in app.subheader]
+
+
+@pytest.mark.parametrize("page", ["filter_explorer", "model_training"])
+def test_a_model_that_is_replaced_again_and_again_shows_one_version_at_a_time(
+    open_page: Open, models: Path, page: str
+) -> None:
+    """Its last epoch is 5 in one version and 3 in the other, so files of both would not fit."""
+    folder, other, away = models / "copy", models / ".other", models / ".away"
+    shutil.copytree(folder, other)
+    history = (folder / "history.csv").read_text().splitlines()
+    (other / "history.csv").write_text("\n".join(history[:4]) + "\n")
+    with np.load(folder / "checkpoints.npz") as arrays:
+        early = {name: arrays[name] for name in arrays.files if name[0] in "012"}
+    np.savez(other / "checkpoints.npz", allow_pickle=False, **early)
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            folder.rename(away)
+            other.rename(folder)
+            away.rename(other)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    seen = []
+    try:
+        while len(seen) < 20 or len(set(seen)) < 2:
+            app = open_page(page, panel="epochs", part="epochs")
+            assert not app.exception, [error.message for error in app.exception]
+            if components := [
+                json.loads(element.proto.bytes)
+                for element in app.get("bidi_component")
+                if element.proto.component_name == "epoch_player"
+            ]:
+                seen.append(tuple(components[0]["epochs"]))
+    finally:
+        stop.set()
+        thread.join()
+    assert set(seen) == {(0, 1, 2, 3, 4, 5), (0, 1, 2, 3)}
+
+
+def test_a_folder_with_a_network_only_is_welcome(open_page: Open, models: Path) -> None:
+    """Whatever it is called: no alert, and no command that could overwrite the network."""
+    shutil.rmtree(models / "copy")
+    name = os.fsdecode(b"caf\xe9 & <b>1")
+    (models / name).mkdir()
+    shutil.copy(TUTORIAL / "model.keras", models / name)
+    for view in VIEWS:
+        app = open_view(open_page, view)
+        assert_sound(app)
+        assert not app.warning
+        said = everything_said(app)
+        assert "Label: 8 Bag" in said
+        assert "core.training" not in said
+        commands = re.findall(r"python -m core\.insights .*?'(?= |$)", said, re.MULTILINE)
+        assert bool(commands) == (view in NEEDED_BY["insights.npz"])
+        for command in commands:
+            path = subprocess.run(
+                ["bash", "-c", command.replace("python -m core.insights", "printf %s")],
+                stdout=subprocess.PIPE,
+                check=True,
+            ).stdout
+            assert Path(os.fsdecode(path)) == models / name
+
+
+def test_pages_say_how_far_a_measurement_is(open_page: Open, models: Path) -> None:
+    (models / "copy" / "insights.npz").unlink()
+    (models / "copy" / ".measuring").write_text("0.43")
+    for view in NEEDED_BY["insights.npz"]:
+        said = everything_said(open_view(open_page, view))
+        assert "being measured over all 10,000 test images, 43% done" in said
+        assert "core.insights" not in said
