@@ -18,6 +18,7 @@ from core.insights import Insights, calibration_error, doubted_labels
 from core.keras_file import ModelError
 from core.network import Layer
 from ui import charts, controls, figures, frame, serving
+from ui.card import card_html
 from ui.contact_sheet import COLUMNS, contact_sheet
 from ui.downloads import downloads
 from ui.epoch_player import Film, epoch_player
@@ -103,19 +104,20 @@ def curves_of(
             alt=f"Line chart of {measure} by epoch for {name}. {over_fitting}",
         )
     figures.show(figures.note(over_fitting))
+    file = figures.file_name(name)
     with st.container(horizontal=True):
         downloads(
-            ("History (CSV)", f"{name}.csv", partial(history_csv, history)),
-            ("Curves (PNG)", f"{name}.png", partial(drawing.curves_figure, history, name)),
+            ("History (CSV)", f"{file}.csv", partial(history_csv, history)),
+            ("Curves (PNG)", f"{file}.png", partial(drawing.curves_figure, history, name)),
             key=f"download_{name}",
         )
         card = st.popover("Model card", key=f"card_{name}", on_change="rerun")
         if card.open:
             with card:
                 try:
-                    st.markdown(model.folder.card())
+                    figures.show(card_html(model.folder.card()))
                 except ModelError as error:
-                    st.warning(str(error))
+                    st.warning(figures.sentence(error))
 
 
 def what_each_change_brought() -> None:
@@ -123,7 +125,7 @@ def what_each_change_brought() -> None:
     try:
         tried = cache.tried()
     except ModelError as error:
-        st.warning(str(error))
+        st.warning(figures.sentence(error))
         return
     st.subheader("What each change brought", anchor=False)
     st.vega_lite_chart(
@@ -442,7 +444,8 @@ def kernels_in_the_end(first: Layer) -> None:
             "number and its bias. Red on one side and blue on the other is an edge detector.",
         )
 
-    st.subheader(f"The {kernels.shape[2]} kernels of {first.name}", anchor=False)
+    name = figures.as_text(first.name)
+    st.subheader(f"The {kernels.shape[2]} kernels of {name}", anchor=False)
     figures.show(cache.kept(pictures, "kernels", view.model.key))
     downloads(
         (
@@ -469,7 +472,7 @@ if part == "training":
         try:
             histories[each] = cache.history(model)
         except ModelError as error:
-            problems.append(str(error))
+            problems.append(figures.sentence(error))
     st.subheader("How each model was trained", anchor=False)
     figures.show(
         figures.note(
@@ -495,13 +498,13 @@ if part == "training":
 
     what_each_change_brought()
 
-    st.subheader(f"How good {name} is", anchor=False)
+    st.subheader(f"How good {figures.as_text(name)} is", anchor=False)
     history = histories.get(name)
     figures.show(
         cache.kept(partial(how_good, history), "how good", view.model.key, history is None, problem)
     )
 elif part == "mistakes":
-    st.subheader(f"Where {name} errs", anchor=False)
+    st.subheader(f"Where {figures.as_text(name)} errs", anchor=False)
     if insights is None:
         figures.show(figures.note(problem))
     else:
@@ -512,7 +515,7 @@ elif part == "mistakes":
         with right:
             labels_that_look_wrong(insights)
 else:
-    st.subheader(f"When {name} learned it", anchor=False)
+    st.subheader(f"When {figures.as_text(name)} learned it", anchor=False)
     first = next((layer for layer in view.network.layers if layer.kind == "Conv2D"), None)
     if first is None:
         figures.show(figures.note(f"{escape(name)} has no convolution, so no kernels to look at."))

@@ -30,6 +30,22 @@ NUMBERS_DIFFER = (
 )
 
 
+# What CommonMark, its tables, LaTeX and Streamlit's directives read as syntax; . _ and - only where
+# they are not inside a word.
+_SYNTAX = re.compile(
+    r"[\\`*{}\[\]#+!|~<>&$@^]|:(?=\S)"
+    r"|(?<![^\W_])[_-]|[_-](?![^\W_])"
+    r"|(?<=\d)[.)](?!\S)",
+    re.ASCII,
+)
+# Streamlit looks for addresses, icons, emoji and arrows after it has resolved the escapes, so only
+# another character between theirs prevents that: an invisible one without width.
+_REPLACED = re.compile(
+    r"(?<=www)(?=\.)|(?<=:)(?=[\w+-]*[:/])|(?=@)|(?<=[<>~-])(?=[=>-](?:\s|$))", re.IGNORECASE
+)
+_WORD_JOINER = "\u2060"
+
+
 class _Html(str):
     """HTML that is written as it is: Streamlit looks for a common indentation of each line of any
     other text, which takes longer than to make the text."""
@@ -188,9 +204,26 @@ def link(target: str, words: str) -> str:
     return f'<a href="{escape(target)}" target="_self">{words}</a>'
 
 
-def as_text(words: str) -> str:
-    """Words of somebody else's for Streamlit's Markdown, which shows them as they are."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", words)
+def as_text(text: str) -> str:
+    """Return Markdown that Streamlit shows as the text itself: a name, or words of an address.
+
+    A name of letters, digits, spaces and inner . _ - is its own Markdown. White space is collapsed,
+    as HTML collapses it.
+    """
+    collapsed = re.sub(r"\s+", " ", text)
+    return _SYNTAX.sub(r"\\\g<0>", _REPLACED.sub(_WORD_JOINER, collapsed))
+
+
+def sentence(message: object) -> str:
+    """Return Markdown of an error's message: plain text, with this project's commands as code."""
+    parts = re.split(r"(`python -m core\.[^`\n]+`)", str(message))
+    parts[::2] = map(as_text, parts[::2])  # the commands stand between the texts
+    return "".join(parts)
+
+
+def file_name(text: str) -> str:
+    """Return a text as part of a file's name that each system accepts."""
+    return re.sub(r"[^\w.-]+", "_", text)
 
 
 def title(text: str, detail: str = "") -> str:
