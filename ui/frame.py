@@ -110,6 +110,8 @@ def _run() -> None:
     token = _frame.set(frame)
     try:
         page.run()
+    except ModelError as error:  # of another image than the one in view
+        st.error(figures.sentence(error))
     finally:
         _frame.reset(token)
 

@@ -25,7 +25,8 @@ from streamlit.components.v2.bidi_component import main as bidi_component
 from streamlit.runtime.app_session import AppSession
 
 from core import memory
-from ui import frontend
+from core.keras_file import ModelError
+from ui import figures, frontend
 
 Arguments = ParamSpec("Arguments")
 
@@ -139,7 +140,10 @@ def fragment(
     @wraps(function)
     def in_turn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
         with turn(Rank.FRAGMENT):
-            function(*args, **kwargs)
+            try:
+                function(*args, **kwargs)
+            except ModelError as error:  # of another image than the one in view
+                st.error(figures.sentence(error))
 
     decorated: Callable[Arguments, None] = st.fragment(in_turn, run_every=run_every or _A_DAY)
     return decorated
