@@ -71,11 +71,16 @@ def gap(history: pd.DataFrame) -> str:
     """How far the network over-fits in the last epoch, in words."""
     last, split = history.iloc[-1], charts.held_out(history)
     points = 100 * (last["train_accuracy"] - last[f"{split}_accuracy"])
-    loss = last[f"{split}_loss"] - last["train_loss"]
+    loss = last["train_loss"] - last[f"{split}_loss"]
     return (
-        f"In the last epoch the accuracy on images that it learns from is {points:.1f} points "
-        f"higher than on {split} images, and the loss {loss:.3f} lower."
+        f"In the last epoch the accuracy on images that it learns from is {abs(points):.1f} points "
+        f"{_direction(points)} than on {split} images, and the loss {abs(loss):.3f} "
+        f"{_direction(loss)}."
     )
+
+
+def _direction(difference: float) -> str:
+    return "higher" if difference >= 0 else "lower"
 
 
 def axes(histories: Sequence[pd.DataFrame]) -> dict[str, tuple[float, float]]:
@@ -95,12 +100,15 @@ def curves_of(
 ) -> None:
     """Accuracy and loss of one training, the gap in words, and what there is to take along."""
     over_fitting = cache.kept(partial(gap, history), "gap", model.key)
-    figures.show(figures.title(name, f"{len(history)} epochs"))
+    figures.show(
+        figures.title(name, f"{len(history)} {'epoch' if len(history) == 1 else 'epochs'}")
+        + figures.legend(charts.curve_colours(history))
+    )
     for measure, axis in bounds.items():
         chart = partial(charts.curves, history, measure, axis)
         st.vega_lite_chart(
             cache.once(chart, "curves", model.key, measure, axis),
-            height=270 if measure == "accuracy" else 230,
+            height=230,
             alt=f"Line chart of {measure} by epoch for {name}. {over_fitting}",
         )
     figures.show(figures.note(over_fitting))
@@ -477,11 +485,12 @@ if part == "training":
     figures.show(
         figures.note(
             "Left to right on the same axes, so heights compare; epochs differ. Shaded is the gap "
-            "between images that the network learns from and images that it never learns from: "
-            "<b>over-fitting</b>, it knows the first by heart. Dashed: the epoch with the lowest "
-            "loss on the others. Beside <i>test</i>, the train line is Keras's mean over the "
-            "epoch, while weights still change; beside <i>validation</i>, both lines were taken "
-            "after the epoch, with dropout off, in a run with 5,000 training images held out."
+            "where the network is better on images that it learns from than on images that it "
+            "never learns from: <b>over-fitting</b>, it knows the first by heart. Dashed: the "
+            "epoch with the lowest loss on the others. Beside <i>test</i>, the train line is "
+            "Keras's mean over the epoch, while weights still change; beside <i>validation</i>, "
+            "both lines were taken after the epoch, with dropout off, in a run with 5,000 training "
+            "images held out."
         )
     )
     for sentence in problems:

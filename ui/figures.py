@@ -7,7 +7,7 @@ by the browser without smoothing, and sits exactly beside the numbers that belon
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -197,6 +197,15 @@ def class_quantiles(quantiles: FloatArray, alt: str) -> str:
             f'<u style="left:{middle}"></u></span><span>{number(values[2])}</span>'
         )
     return f'<div class="bars" role="img" aria-label="{escape(alt)}">{"".join(rows)}</div>'
+
+
+def legend(colours: Mapping[str, str]) -> str:
+    """The colours of a chart, by name."""
+    keys = (
+        f'<span class="key" style="background:{colour}"></span> {escape(name)}'
+        for name, colour in colours.items()
+    )
+    return f'<p class="note legend">{" ".join(f"<span>{key}</span>" for key in keys)}</p>'
 
 
 def link(target: str, words: str) -> str:
