@@ -279,7 +279,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m core.images",
         description=f"Write {THUMBNAILS_FILE.name} anew: the 10,000 test images for the browser.",
     )
-    parser.parse_args(arguments)
+    parser.add_argument("--write", action="store_true", help="without this nothing is written")
+    if not parser.parse_args(arguments).write:
+        parser.print_help()
+        return 0
     try:
         THUMBNAILS_FILE.parent.mkdir(exist_ok=True)
         unfinished = THUMBNAILS_FILE.with_suffix(".unfinished")
