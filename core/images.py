@@ -24,6 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from core.commands import run
 from core.dataset import CLASS_NAMES, DatasetError, load_split
 
 FloatArray = npt.NDArray[np.floating]
@@ -302,4 +303,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import attempts
+from core.commands import exit_status
 from core.dataset import CLASS_NAMES, DatasetError, Split, hold_out, load_split, to_input
 from core.keras_file import ModelError
 from core.model_card import model_card
@@ -577,6 +578,6 @@ def _seed(text: str) -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    status = main()
+    status = exit_status(main)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done, or has said why it is not
     sys.exit(status)
