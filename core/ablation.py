@@ -24,6 +24,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from core.commands import run
 from core.dataset import CLASS_NAMES, DatasetError, Split, load_split, to_input
 from core.keras_file import ModelError
 from core.network import Array, Conv2D, Dense, Layer, MaxPooling2D, Network
@@ -523,4 +524,4 @@ def _print_progress(share: float, _words: str) -> None:
 if __name__ == "__main__":
     # Whoever serves or sits before the machine comes first.
     os.nice(10)
-    sys.exit(main())
+    run(main)

@@ -33,6 +33,8 @@ import pooch
 import requests
 from numpy.typing import NDArray
 
+from core.commands import run
+
 CLASS_NAMES: tuple[str, ...] = (
     "T-shirt/top",
     "Trouser",
@@ -511,4 +513,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

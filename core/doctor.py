@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from core.commands import run
+
 if TYPE_CHECKING:
     from core.dataset import Split
     from core.model_folder import ModelFiles, ModelFolder
@@ -143,7 +145,7 @@ def picture(file: Path | None = None) -> Iterator[Finding]:
     from core import images
 
     file = file or images.THUMBNAILS_FILE
-    shown, remedy = _shown(file), "`python -m core.images` writes it anew"
+    shown, remedy = _shown(file), "`python -m core.images --write` writes it anew"
     split = _test_split()
     if not file.is_file():
         yield Finding("broken", f"{shown}: missing, the map of images needs it: {remedy}")
@@ -537,4 +539,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -24,6 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
+from core.commands import run
 from core.dataset import CLASS_NAMES, DatasetError, load_split
 
 FloatArray = npt.NDArray[np.floating]
@@ -279,7 +280,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m core.images",
         description=f"Write {THUMBNAILS_FILE.name} anew: the 10,000 test images for the browser.",
     )
-    parser.parse_args(arguments)
+    parser.add_argument("--write", action="store_true", help="without this nothing is written")
+    if not parser.parse_args(arguments).write:
+        parser.print_help()
+        return 0
     try:
         THUMBNAILS_FILE.parent.mkdir(exist_ok=True)
         unfinished = THUMBNAILS_FILE.with_suffix(".unfinished")
@@ -299,4 +303,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from core import statistics
 from core.ablation import EachFilterOff, Tally, convolutions
+from core.commands import run
 from core.dataset import CLASS_NAMES, DatasetError, Split, load_split, to_input
 from core.keras_file import ModelError
 from core.network import Array, Layer, Network, Shape
@@ -564,4 +565,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

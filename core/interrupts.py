@@ -29,7 +29,7 @@ class Interrupted(KeyboardInterrupt):
         self.signal_number = signal_number
 
 
-def exit_status(interrupt: KeyboardInterrupt) -> int:
+def status_of(interrupt: KeyboardInterrupt) -> int:
     """Return the exit status by which a shell knows the signal: 128 + its number."""
     if isinstance(interrupt, Interrupted):
         return 128 + interrupt.signal_number

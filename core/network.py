@@ -16,10 +16,10 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO, Self, TypeVar
+from typing import BinaryIO, Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -34,8 +34,13 @@ __all__ = ["Array", "Field", "Layer", "ModelError", "Network", "Shape", "Slide"]
 BATCH_SIZE = 8
 
 Pixel = TypeVar("Pixel", bound=np.generic)
+Arguments = ParamSpec("Arguments")
+AnyLayer = TypeVar("AnyLayer", bound="Layer")
 
 MAX_VALUES = 2**25  # that one image may take up in one layer: 128 MiB
+# Largest magnitude of a layer's numbers: of all test images the sum of their squares, which
+# core.insights computes, is still finite in float32.
+MAX_MAGNITUDE = 1e15
 
 
 # Activations: float32 in, float32 of the same shape out, written into `out` where it is given.
@@ -225,6 +230,29 @@ class Layer:
         return f"<{self.kind} {self.name!r}: {self.input_shape} -> {self.output_shape}>"
 
 
+def _finite(
+    method: Callable[Concatenate[AnyLayer, Arguments], Array],
+) -> Callable[Concatenate[AnyLayer, Arguments], Array]:
+    """Raise ModelError where a layer's numbers are too large or not finite, without a warning."""
+
+    @wraps(method)
+    def checked(self: AnyLayer, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Array:
+        with np.errstate(over="ignore", invalid="ignore"):
+            z = method(self, *args, **kwargs)
+            flat = z.ravel()
+            # The sum of squares, computed in half the time, bounds each number. NaN is no bound.
+            if not (
+                flat @ flat <= MAX_MAGNITUDE**2 or np.abs(flat).max(initial=0) <= MAX_MAGNITUDE
+            ):
+                raise ModelError(
+                    f'The layer "{self.name:.60}" gives numbers beyond 10¹⁵ for an image, because '
+                    "weights are too large: choose another model."
+                )
+        return z
+
+    return checked
+
+
 def _pad(x: Array, rows: Slide, cols: Slide, value: float) -> Array:
     """Surround the feature maps (n, height, width, channels) with the slides' padding."""
     if not (rows.before or rows.after or cols.before or cols.after):
@@ -257,6 +285,7 @@ class Conv2D(Layer):
         self.rows, self.cols = rows, cols
         self.activation = activation
 
+    @_finite
     def pre_activation(self, x: Array) -> Array:
         """The sums, (n, *output_shape)."""
         kernel = self.weights["kernel"]
@@ -290,6 +319,7 @@ class Dense(Layer):
         super().__init__(name, input_shape, (*input_shape[:-1], units), weights)
         self.activation = activation
 
+    @_finite
     def pre_activation(self, x: Array) -> Array:
         """The sums, (n, *output_shape)."""
         kernel = self.weights["kernel"]
@@ -332,6 +362,7 @@ class MaxPooling2D(_Pooling2D):
 class AveragePooling2D(_Pooling2D):
     """The mean of the values under the window; padding does not count."""
 
+    @_finite
     def pre_activation(self, x: Array) -> Array:
         """The means, (n, *output_shape)."""
         inside = np.outer(self.rows.inside(), self.cols.inside())
@@ -349,6 +380,7 @@ class GlobalAveragePooling2D(Layer):
         super().__init__(name, input_shape, (1, 1, channels) if keepdims else (channels,))
         self.rows, self.cols = Slide(height, height), Slide(width, width)
 
+    @_finite
     def pre_activation(self, x: Array) -> Array:
         """The means, (n, *output_shape)."""
         means: Array = x.mean(axis=(1, 2))
@@ -386,15 +418,18 @@ class BatchNormalization(Layer):
         """Fold the formula into one factor and one summand a channel."""
         super().__init__(name, input_shape, weights=weights)
         self._epsilon = epsilon
-        self._factor = weights.get("gamma", np.float32(1)) / np.sqrt(
-            weights["moving_variance"] + np.float32(epsilon)
-        )
-        self._summand = weights.get("beta", np.float32(0)) - weights["moving_mean"] * self._factor
+        with np.errstate(over="ignore", invalid="ignore"):  # `pre_activation` raises
+            self._factor = weights.get("gamma", np.float32(1)) / np.sqrt(
+                weights["moving_variance"] + np.float32(epsilon)
+            )
+            shift = weights["moving_mean"] * self._factor
+            self._summand = weights.get("beta", np.float32(0)) - shift
 
     def with_weights(self, weights: Mapping[str, Array]) -> Layer:
         """The same layer with other weights, of the same names and shapes."""
         return BatchNormalization(self.name, self.input_shape, weights, self._epsilon)
 
+    @_finite
     def pre_activation(self, x: Array) -> Array:
         """The normalised values, (n, *output_shape)."""
         out: Array = x * self._factor
@@ -410,6 +445,7 @@ class Rescaling(Layer):
         super().__init__(name, input_shape)
         self.scale, self.offset = scale, offset
 
+    @_finite
     def pre_activation(self, x: Array) -> Array:
         """The rescaled values, (n, *output_shape)."""
         out: Array = x * self.scale
@@ -454,6 +490,7 @@ class ReLU(Layer):
         self.negative_slope = negative_slope
         self.threshold = threshold
 
+    @_finite
     def activate(self, z: Array, out: Array | None = None) -> Array:
         """The rectified values, (n, *output_shape)."""
         if self.threshold:
@@ -534,6 +571,7 @@ class Network:
 
         Raises:
             ValueError: the images have another shape or type.
+            ModelError: a layer's numbers are beyond `MAX_MAGNITUDE`.
         """
         x = self._checked(images)
         outputs = {}

@@ -33,8 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import attempts
+from core.commands import exit_status
 from core.dataset import CLASS_NAMES, DatasetError, Split, hold_out, load_split, to_input
-from core.interrupts import exit_status
+from core.interrupts import status_of
 from core.keras_file import ModelError
 from core.model_card import model_card
 from core.model_folder import (
@@ -542,7 +543,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{shown(staged.place)}: test accuracy {accuracy:.4f}")
     except KeyboardInterrupt as interrupt:
         print(f"Interrupted: {_kept(staged)}", file=sys.stderr)
-        return exit_status(interrupt)
+        return status_of(interrupt)
     except REFUSALS as error:
         print(error, file=sys.stderr)
         return 1
@@ -647,6 +648,6 @@ def _seed(text: str) -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    status = main()
+    status = exit_status(main)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done, or has said why it is not
     sys.exit(status)

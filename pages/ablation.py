@@ -255,7 +255,8 @@ def board() -> None:
 
 st.header("Switch filters off", anchor=False)
 if not layers:
-    st.info(f"The model {view.model.folder.name} has no convolution, so no filters.")
+    name = figures.as_text(view.model.folder.name)
+    st.info(f"The model {name} has no convolution, so no filters.")
     st.stop()
 insights, problem = frame.measured(view)
 means = cache.means(view.model) if insights is not None else None

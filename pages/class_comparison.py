@@ -235,7 +235,7 @@ def evidence_and_effect(layer: Layer, insights: Insights) -> None:
         figures.show(cache.kept(make, "class maps", *key, index))
         shown = [index, *(other for other in best if other != index)]
     else:
-        figures.show(figures.note(f"{layer.name} has no filter {index}: choose one above."))
+        figures.show(figures.note(f"{escape(layer.name)} has no filter {index}: choose one above."))
         shown = best
     # An element of its own, for the browser keeps it while only the filter changes.
     figures.show(
@@ -300,8 +300,8 @@ def in_words(layer: Layer, found: Separation, said: str) -> str:
         ),
         figures.title("How to read the chart")
         + figures.note(
-            f"<b>Above</b>, what a filter of {layer.name} says by itself. AUC is the share of "
-            f"pairs, one test image of {first} and one of {second}, in which {first} has the "
+            f"<b>Above</b>, what a filter of {escape(layer.name)} says by itself. AUC is the share "
+            f"of pairs, one test image of {first} and one of {second}, in which {first} has the "
             "larger mean response: 0.5 is no difference, 1 or 0 tells them apart each time. The "
             "line is its 95 % interval (DeLong). <b>Below</b>, what the network loses: by how many "
             "percentage points the pair accuracy (the share of right answers when only the two "
@@ -341,7 +341,7 @@ def separation_files(
     layer: Layer, found: Separation, pair: Callable[[], MapPair], shown: list[int]
 ) -> list[File]:
     """The table of the layer's filters and the average maps, as files."""
-    name = f"{layer.name}_classes{class_a}_{class_b}"
+    name = f"{figures.file_name(layer.name)}_classes{class_a}_{class_b}"
     return [
         ("Separation (CSV)", f"{name}.csv", lambda: separation_table(found)),
         (

@@ -21,7 +21,7 @@ PER_PAGE = 75  # whole rows, whether 15 or 25 fit in one
 try:
     test = cache.split("test")
 except DatasetError as error:
-    st.error(str(error))
+    st.error(figures.sentence(error))
     st.stop()
 
 
@@ -124,7 +124,7 @@ try:
     summary = cache.train_summary()
     figures.show(cache.kept(lambda: splits(summary) + examples(summary), "gallery"))
 except DatasetError as error:
-    st.error(str(error))
+    st.error(figures.sentence(error))
 
 st.subheader("Browse", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -133,7 +133,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     try:
         split = cache.split(split_name)
     except DatasetError as error:
-        st.info(str(error))
+        st.info(figures.sentence(error))
         st.stop()
     indices = (
         np.arange(len(split.labels)) if label is None else cache.class_indices(split_name, label)

@@ -1,6 +1,7 @@
 """All test images on a map, as the network's last hidden layer tells them apart."""
 
 from functools import partial
+from html import escape
 
 import numpy as np
 import streamlit as st
@@ -117,8 +118,9 @@ else:
         figures.show(
             figures.note(
                 f"Each point is one of the {len(places):,} test images, placed by the {numbers:,} "
-                f"numbers from which {last.name} finds its class: images that the network takes "
-                "for alike lie together. Point at one to see it, click to open it on every page."
+                f"numbers from which {escape(last.name)} finds its class: images that the network "
+                "takes for alike lie together. Point at one to see it, click to open it on every "
+                "page."
             )
             + figures.note(HOW[pca].format(numbers=f"{numbers:,}"))
             + figures.note(f"{WHAT_TO_SEE[pca]} {ERRORS}")
@@ -129,7 +131,7 @@ else:
                 "Under each its class. The map is flat: in all those numbers others may be nearer."
             )
         )
-    name = f"{view.model.folder.name}_{'components' if pca else 'neighbours'}"
+    name = f"{figures.file_name(view.model.folder.name)}_{'components' if pca else 'neighbours'}"
     downloads(
         ("Map (PNG)", f"{name}.png", partial(figure, places, insights, pca, by_error)),
         ("Places (CSV)", f"{name}.csv", partial(table, places, insights)),

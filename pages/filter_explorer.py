@@ -87,7 +87,7 @@ def sheet_file() -> bytes:
 def numbers(index: int) -> None:
     """The map in numbers, and the files of it."""
     microscope.numbers()
-    name = f"{layer.name}_image{view.index}"
+    name = f"{figures.file_name(layer.name)}_image{view.index}"
     one = f"{name}_filter{index}"
     downloads(
         ("All maps (PNG)", f"{name}.png", sheet_file),
@@ -200,7 +200,7 @@ def top_images(index: int) -> None:
             lambda: responses(insights, index), "responses", view.model.key, layer.name, index
         )
     )
-    name = f"{layer.name}_filter{index}"
+    name = f"{figures.file_name(layer.name)}_filter{index}"
     downloads(
         (
             "Top images (PNG)",
@@ -300,7 +300,7 @@ def epochs(index: int) -> None:
             (film.title, chosen, film.scale),
         ]
 
-    name = f"{layer.name}_filter{index}_image{view.index}_epochs"
+    name = f"{figures.file_name(layer.name)}_filter{index}_image{view.index}_epochs"
     downloads(
         (
             "All epochs (PNG)",
@@ -372,7 +372,7 @@ def explorer() -> None:
     with right:
         microscope.microscope()
     if flat:
-        name = f"{layer.name}_image{view.index}"
+        name = f"{figures.file_name(layer.name)}_image{view.index}"
         downloads(
             (
                 "Numbers (CSV)",

@@ -18,6 +18,7 @@ from core.insights import Insights, calibration_error, doubted_labels
 from core.keras_file import ModelError
 from core.network import Layer
 from ui import charts, controls, figures, frame, serving
+from ui.card import card_html
 from ui.contact_sheet import COLUMNS, contact_sheet
 from ui.downloads import downloads
 from ui.epoch_player import Film, epoch_player
@@ -70,11 +71,16 @@ def gap(history: pd.DataFrame) -> str:
     """How far the network over-fits in the last epoch, in words."""
     last, split = history.iloc[-1], charts.held_out(history)
     points = 100 * (last["train_accuracy"] - last[f"{split}_accuracy"])
-    loss = last[f"{split}_loss"] - last["train_loss"]
+    loss = last["train_loss"] - last[f"{split}_loss"]
     return (
-        f"In the last epoch the accuracy on images that it learns from is {points:.1f} points "
-        f"higher than on {split} images, and the loss {loss:.3f} lower."
+        f"In the last epoch the accuracy on images that it learns from is {abs(points):.1f} points "
+        f"{_direction(points)} than on {split} images, and the loss {abs(loss):.3f} "
+        f"{_direction(loss)}."
     )
+
+
+def _direction(difference: float) -> str:
+    return "higher" if difference >= 0 else "lower"
 
 
 def axes(histories: Sequence[pd.DataFrame]) -> dict[str, tuple[float, float]]:
@@ -94,31 +100,35 @@ def curves_of(
 ) -> None:
     """Accuracy and loss of one training, the gap in words, and what there is to take along."""
     over_fitting = cache.kept(partial(gap, history), "gap", model.key)
-    figures.show(figures.title(name, f"{len(history)} epochs"))
+    figures.show(
+        figures.title(name, f"{len(history)} {'epoch' if len(history) == 1 else 'epochs'}")
+        + figures.legend(charts.curve_colours(history))
+    )
     for measure, axis in bounds.items():
         chart = partial(charts.curves, history, measure, axis)
         st.vega_lite_chart(
             cache.once(chart, "curves", model.key, measure, axis),
-            height=270 if measure == "accuracy" else 230,
+            height=230,
             alt=f"Line chart of {measure} by epoch for {name}. {over_fitting}",
         )
     figures.show(figures.note(over_fitting))
+    file = figures.file_name(name)
     with st.container(horizontal=True):
         downloads(
-            ("History (CSV)", f"{name}.csv", partial(history_csv, history)),
-            ("Curves (PNG)", f"{name}.png", partial(drawing.curves_figure, history, name)),
+            ("History (CSV)", f"{file}.csv", partial(history_csv, history)),
+            ("Curves (PNG)", f"{file}.png", partial(drawing.curves_figure, history, name)),
             key=f"download_{name}",
         )
         try:
-            words = cache.card(model)
+            card, damage = cache.card(model), ""
         except ModelError as error:
-            words = str(error)
-        if words is None:
+            card, damage = "", figures.note(escape(str(error)))
+        if card is None:
             return
-        card = st.popover("Model card", key=f"card_{name}", on_change="rerun")
-        if card.open:
-            with card:
-                st.markdown(words)
+        menu = st.popover("Model card", key=f"card_{name}", on_change="rerun")
+        if menu.open:
+            with menu:
+                figures.show(damage or card_html(card))
 
 
 def what_each_change_brought() -> None:
@@ -126,7 +136,7 @@ def what_each_change_brought() -> None:
     try:
         tried = cache.tried()
     except ModelError as error:
-        st.warning(str(error))
+        st.warning(figures.sentence(error))
         return
     st.subheader("What each change brought", anchor=False)
     st.vega_lite_chart(
@@ -448,7 +458,8 @@ def kernels_in_the_end(first: Layer) -> None:
             "number and its bias. Red on one side and blue on the other is an edge detector.",
         )
 
-    st.subheader(f"The {kernels.shape[2]} kernels of {first.name}", anchor=False)
+    name = figures.as_text(first.name)
+    st.subheader(f"The {kernels.shape[2]} kernels of {name}", anchor=False)
     figures.show(cache.kept(pictures, "kernels", view.model.key))
     downloads(
         (
@@ -477,7 +488,7 @@ if part == "training":
         try:
             found = cache.history(model)
         except ModelError as error:
-            problems.append(str(error))
+            problems.append(figures.sentence(error))
             continue
         if found is None:
             without.append(each)
@@ -487,11 +498,12 @@ if part == "training":
     figures.show(
         figures.note(
             "Left to right on the same axes, so heights compare; epochs differ. Shaded is the gap "
-            "between images that the network learns from and images that it never learns from: "
-            "<b>over-fitting</b>, it knows the first by heart. Dashed: the epoch with the lowest "
-            "loss on the others. Beside <i>test</i>, the train line is Keras's mean over the "
-            "epoch, while weights still change; beside <i>validation</i>, both lines were taken "
-            "after the epoch, with dropout off, in a run with 5,000 training images held out."
+            "where the network is better on images that it learns from than on images that it "
+            "never learns from: <b>over-fitting</b>, it knows the first by heart. Dashed: the "
+            "epoch with the lowest loss on the others. Beside <i>test</i>, the train line is "
+            "Keras's mean over the epoch, while weights still change; beside <i>validation</i>, "
+            "both lines were taken after the epoch, with dropout off, in a run with 5,000 training "
+            "images held out."
         )
     )
     for sentence in problems:
@@ -512,13 +524,13 @@ if part == "training":
 
     what_each_change_brought()
 
-    st.subheader(f"How good {name} is", anchor=False)
+    st.subheader(f"How good {figures.as_text(name)} is", anchor=False)
     history = histories.get(name)
     figures.show(
         cache.kept(partial(how_good, history), "how good", view.model.key, history is None, problem)
     )
 elif part == "mistakes":
-    st.subheader(f"Where {name} errs", anchor=False)
+    st.subheader(f"Where {figures.as_text(name)} errs", anchor=False)
     if insights is None:
         figures.show(figures.note(problem))
     else:
@@ -529,7 +541,7 @@ elif part == "mistakes":
         with right:
             labels_that_look_wrong(insights)
 else:
-    st.subheader(f"When {name} learned it", anchor=False)
+    st.subheader(f"When {figures.as_text(name)} learned it", anchor=False)
     first = next((layer for layer in view.network.layers if layer.kind == "Conv2D"), None)
     if first is None:
         figures.show(figures.note(f"{escape(name)} has no convolution, so no kernels to look at."))

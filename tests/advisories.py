@@ -26,6 +26,8 @@ from typing import Any
 import requests
 from packaging.requirements import Requirement
 
+from core.commands import run
+
 ROOT = Path(__file__).resolve().parents[1]
 INDEX = "https://pypi.org"
 TIMEOUT = 30.0  # seconds
@@ -134,4 +136,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

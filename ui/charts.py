@@ -25,7 +25,7 @@ from ui.separation import auc_words, drop_words
 
 POINTS = 20  # a curve of fewer epochs shows each as a point
 GAP = "over-fitting"
-GAP_COLOUR = "#999999"
+GAP_COLOUR = "#99999959"
 VALIDATION_IMAGES = 5_000
 MOST_LABELS = 64  # filters with a number each below a chart
 LEAST_DROP = 0.1  # percentage points that the axis of drops shows to either side of 0
@@ -62,7 +62,8 @@ def held_out(history: pd.DataFrame) -> str:
 
 def curves(history: pd.DataFrame, measure: str, domain: tuple[float, float]) -> dict[str, Any]:
     """Vega-Lite chart of "loss" or "accuracy" by epoch: a line a split and the gap between them,
-    with the epoch ruled where the loss on held-out images is lowest."""
+    with the epoch ruled where the loss on held-out images is lowest. `curve_colours` is its legend.
+    """
     splits = ["train", held_out(history)]
     best = int(history["epoch"].iloc[int(history[f"{splits[1]}_loss"].argmin())])
     values = [
@@ -80,27 +81,14 @@ def curves(history: pd.DataFrame, measure: str, domain: tuple[float, float]) -> 
         "axis": {"tickMinStep": 1, "format": "d"},
     }
     y = {"type": "quantitative", "scale": {"domain": domain}, "title": measure}
-    # Where the network does better on images that it has not seen, there is no over-fitting.
-    better = f"{'max' if measure == 'accuracy' else 'min'}(datum.train, datum.{splits[1]})"
-    colours = [*(SPLIT_COLOURS[split] for split in splits), GAP_COLOUR]
-    colour = {
-        "scale": {"domain": [*splits, GAP], "range": colours},
-        "legend": {"orient": "top", "title": None, "symbolType": "square", "symbolOpacity": 1}
-        if measure == "accuracy"
-        else None,
-    }
+    colours = {"domain": splits, "range": [SPLIT_COLOURS[split] for split in splits]}
     return {
         **_table(values),
         "layer": [
             {
-                "transform": [{"calculate": better, "as": "better"}],
-                "mark": {"type": "area", "opacity": 0.35, "clip": True},
-                "encoding": {
-                    "x": x,
-                    "y": y | {"field": "better"},
-                    "y2": {"field": splits[1]},
-                    "color": {"datum": GAP} | colour,
-                },
+                "data": {"values": _gap(history, measure)},
+                "mark": {"type": "area", "opacity": 1, "color": GAP_COLOUR},
+                "encoding": {"x": x, "y": y | {"field": "better"}, "y2": {"field": "held out"}},
             },
             {
                 "transform": [{"filter": f"datum.epoch == {best}"}],
@@ -109,31 +97,58 @@ def curves(history: pd.DataFrame, measure: str, domain: tuple[float, float]) -> 
             },
             {
                 "transform": [{"fold": splits, "as": ["split", measure]}],
-                "mark": {
-                    "type": "line",
-                    "point": len(values) < POINTS,
-                    "tooltip": True,
-                    "clip": True,
-                },
+                "mark": {"type": "line", "point": len(values) < POINTS, "tooltip": True},
                 "encoding": {
                     "x": x,
                     "y": y | {"field": measure},
-                    "color": {"field": "split"} | colour,
+                    "color": {"field": "split", "scale": colours, "legend": None},
                 },
             },
         ],
     }
 
 
+def _gap(history: pd.DataFrame, measure: str) -> list[dict[str, float]]:
+    """The outline of the over-fitting: where the network is better on images that it learns from,
+    from its figure there to that of the held-out images; elsewhere both are the latter.
+
+    The lines may cross between two epochs: the outline has a point there.
+    """
+    sign = 1 if measure == "accuracy" else -1
+    train, other = (
+        history[f"{split}_{measure}"].tolist() for split in ("train", held_out(history))
+    )
+    ahead = [sign * (first - second) for first, second in zip(train, other, strict=True)]
+    outline: list[dict[str, float]] = []
+    for at, epoch in enumerate(history["epoch"].tolist()):
+        if at and ahead[at - 1] * ahead[at] < 0:
+            share = ahead[at - 1] / (ahead[at - 1] - ahead[at])
+            crossing = other[at - 1] + share * (other[at] - other[at - 1])
+            outline.append({"epoch": epoch - 1 + share, "better": crossing, "held out": crossing})
+        better = train[at] if ahead[at] > 0 else other[at]
+        outline.append({"epoch": epoch, "better": better, "held out": other[at]})
+    return outline
+
+
+def curve_colours(history: pd.DataFrame) -> dict[str, str]:
+    """The legend of `curves`: a colour for each line, and for the gap. It stands beside the chart,
+    for in one of three beside each other Vega cuts it off."""
+    splits = ("train", held_out(history))
+    return {split: SPLIT_COLOURS[split] for split in splits} | {GAP: GAP_COLOUR}
+
+
 def domain(histories: Iterable[pd.DataFrame], measure: str) -> tuple[float, float]:
-    """Bounds of the axis that all charts share. What the first epochs have beyond them is cut off:
-    they are so much worse that the later ones would lie on each other."""
-    splits = [(history, split) for history in histories for split in ("train", held_out(history))]
-    figures = [history[f"{split}_{measure}"] for history, split in splits]
-    last = [float(figure.iloc[-1]) for figure in figures]
-    if measure == "accuracy":
-        return max(min(last) - 0.08, 0.0), min(max(map(max, figures)) + 0.01, 1.0)
-    return max(min(map(min, figures)) - 0.02, 0.0), 1.6 * max(last)
+    """Bounds of the axis that all charts share: all their points, and a little more."""
+    figures = np.concatenate(
+        [
+            history[f"{split}_{measure}"].to_numpy()
+            for history in histories
+            for split in ("train", held_out(history))
+        ]
+    )
+    low, high = float(figures.min()), float(figures.max())
+    margin = 0.05 * (high - low) or 0.05
+    return max(low - margin, 0.0), min(high + margin, 1.0 if measure == "accuracy" else math.inf)
 
 
 def attempts(tried: Sequence[Attempt]) -> dict[str, Any]:

@@ -58,7 +58,9 @@ def addresses(page: str, choices: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     kept: dict[str, Any] = {key: st.session_state[key] for key in keys if key in st.session_state}
     kept["image"] = int(kept.get("image", DEFAULT_IMAGE))
     for values in choices:
-        yield f"{page}?{urlencode({**kept, **values})}"
+        # A control's parameter is what the control displays.
+        named = {"layer": figures.as_text(values["layer"])} if "layer" in values else {}
+        yield f"{page}?{urlencode({**kept, **values, **named})}"
 
 
 def choose(**values: Any) -> None:
@@ -126,6 +128,7 @@ def layer(network: Network) -> Layer:
         list(layers),
         default=default,
         required=True,
+        format_func=figures.as_text,
         key="layer",
         label_visibility="collapsed",
         on_change=pin,

@@ -10,6 +10,7 @@ from core import cache
 from core.ablation import Answers
 from core.cache import Version
 from core.jobs import Job, TooManyJobs
+from ui import figures
 
 PERIOD = 0.5  # seconds between two looks at how far a count is
 
@@ -57,7 +58,7 @@ def count(wanted: Wanted, timed: bool) -> None:
     if asked == wanted and job is None:
         st.warning("Too many are counting now: please try again soon.")
     elif asked == wanted and job is not None and job.problem:
-        st.warning(job.problem)
+        st.warning(figures.sentence(job.problem))
     st.button("Count over all 10,000", key="count_all", on_click=_start, args=(wanted,))
 
 

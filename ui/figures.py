@@ -7,7 +7,7 @@ by the browser without smoothing, and sits exactly beside the numbers that belon
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -28,6 +28,22 @@ from core.images import (
 NUMBERS_DIFFER = (
     "A filter's number means nothing across trainings: in another model it is another filter."
 )
+
+
+# What CommonMark, its tables, LaTeX and Streamlit's directives read as syntax; . _ and - only where
+# they are not inside a word.
+_SYNTAX = re.compile(
+    r"[\\`*{}\[\]#+!|~<>&$@^]|:(?=\S)"
+    r"|(?<![^\W_])[_-]|[_-](?![^\W_])"
+    r"|(?<=\d)[.)](?!\S)",
+    re.ASCII,
+)
+# Streamlit looks for addresses, icons, emoji and arrows after it has resolved the escapes, so only
+# another character between theirs prevents that: an invisible one without width.
+_REPLACED = re.compile(
+    r"(?<=www)(?=\.)|(?<=:)(?=[\w+-]*[:/])|(?=@)|(?<=[<>~-])(?=[=>-](?:\s|$))", re.IGNORECASE
+)
+_WORD_JOINER = "\u2060"
 
 
 class _Html(str):
@@ -183,14 +199,40 @@ def class_quantiles(quantiles: FloatArray, alt: str) -> str:
     return f'<div class="bars" role="img" aria-label="{escape(alt)}">{"".join(rows)}</div>'
 
 
+def legend(colours: Mapping[str, str]) -> str:
+    """The colours of a chart, by name."""
+    keys = (
+        f'<span class="key" style="background:{colour}"></span> {escape(name)}'
+        for name, colour in colours.items()
+    )
+    return f'<p class="note legend">{" ".join(f"<span>{key}</span>" for key in keys)}</p>'
+
+
 def link(target: str, words: str) -> str:
     """A link to a relative address from `controls.address`."""
     return f'<a href="{escape(target)}" target="_self">{words}</a>'
 
 
-def as_text(words: str) -> str:
-    """Words of somebody else's for Streamlit's Markdown, which shows them as they are."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", words)
+def as_text(text: str) -> str:
+    """Return Markdown that Streamlit shows as the text itself: a name, or words of an address.
+
+    A name of letters, digits, spaces and inner . _ - is its own Markdown. White space is collapsed,
+    as HTML collapses it.
+    """
+    collapsed = re.sub(r"\s+", " ", text)
+    return _SYNTAX.sub(r"\\\g<0>", _REPLACED.sub(_WORD_JOINER, collapsed))
+
+
+def sentence(message: object) -> str:
+    """Return Markdown of an error's message: plain text, with this project's commands as code."""
+    parts = re.split(r"(`python -m core\.[^`\n]+`)", str(message))
+    parts[::2] = map(as_text, parts[::2])  # the commands stand between the texts
+    return "".join(parts)
+
+
+def file_name(text: str) -> str:
+    """Return a text as part of a file's name that each system accepts."""
+    return re.sub(r"[^\w.-]+", "_", text)
 
 
 def title(text: str, detail: str = "") -> str:

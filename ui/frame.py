@@ -116,6 +116,8 @@ def _run() -> None:
         page.run()
     except ModelReplaced:  # the next run shows the new version
         st.rerun()
+    except ModelError as error:  # of another image than the one in view
+        st.error(figures.sentence(error))
     finally:
         _frame.reset(token)
 
@@ -144,10 +146,11 @@ def view(with_maps: bool = False) -> View:
     frame = _frame.get()
     assert frame is not None, "a page calls start_page first"
     if frame.view is None:
-        st.error(frame.problem)
+        st.error(figures.sentence(frame.problem))
         st.stop()
     if with_maps and not frame.view.network.spatial_layers:
-        st.info(f"The model {frame.view.model.folder.name} has no layer with feature maps.")
+        name = figures.as_text(frame.view.model.folder.name)
+        st.info(f"The model {name} has no layer with feature maps.")
         st.stop()
     return frame.view
 

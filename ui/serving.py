@@ -25,8 +25,9 @@ from streamlit.components.v2.bidi_component import main as bidi_component
 from streamlit.runtime.app_session import AppSession
 
 from core import memory
+from core.keras_file import ModelError
 from core.model_folder import ModelReplaced
-from ui import frontend
+from ui import figures, frontend
 
 Arguments = ParamSpec("Arguments")
 
@@ -139,11 +140,13 @@ def fragment(
 
     @wraps(function)
     def in_turn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> None:
-        try:
-            with turn(Rank.FRAGMENT):
+        with turn(Rank.FRAGMENT):
+            try:
                 function(*args, **kwargs)
-        except ModelReplaced:  # the model that the page was opened with is gone
-            st.rerun()
+            except ModelReplaced:  # the model that the page was opened with is gone
+                st.rerun()
+            except ModelError as error:  # of another image than the one in view
+                st.error(figures.sentence(error))
 
     decorated: Callable[Arguments, None] = st.fragment(in_turn, run_every=run_every or _A_DAY)
     return decorated

@@ -187,7 +187,7 @@ class TestPicture:
         file.unlink()
         finding = only(doctor.picture(file))
         assert finding.state == "broken"
-        assert finding.text.endswith("`python -m core.images` writes it anew")
+        assert finding.text.endswith("`python -m core.images --write` writes it anew")
 
     @pytest.mark.parametrize("content", [b"", b"no picture", None])
     def test_damaged(self, file: Path, content: bytes | None) -> None:

@@ -147,9 +147,12 @@ def test_the_command_writes_the_thumbnails(
     monkeypatch.setattr(images, "load_split", lambda _: Split(pictures, np.zeros(150, np.uint8)))
     monkeypatch.setattr(images, "THUMBNAILS_FILE", tmp_path / "static" / "thumbnails.png")
     assert images.main([]) == 0
+    assert "--write" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+    assert images.main(["--write"]) == 0
     assert capsys.readouterr().out == f"{images.THUMBNAILS_FILE}\n"
     with Image.open(images.THUMBNAILS_FILE) as picture:
         assert picture.size == (2800, 56)
     monkeypatch.setattr(images, "THUMBNAILS_FILE", tmp_path)
-    assert images.main([]) == 1
+    assert images.main(["--write"]) == 1
     assert "cannot be written" in capsys.readouterr().err

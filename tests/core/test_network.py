@@ -274,9 +274,10 @@ def stack(size: int, plans: list[tuple[type[Layer], int, int, str]]) -> Network:
 @given(st.integers(3, 11), st.lists(windows, min_size=1, max_size=4))
 def test_a_unit_sees_its_receptive_field_and_nothing_else(size: int, plans: list) -> None:
     network = stack(size, plans)
-    # An image for each pixel, in which that pixel is not a number: what it reaches is not, either.
+    # An image for each pixel, in which that pixel alone is not 0: all weights are 1, so what it
+    # reaches is not 0, either.
     images = np.zeros((size * size, size, size, 1), np.float32)
-    images.reshape(size * size, -1)[np.diag_indices(size * size)] = np.nan
+    images.reshape(size * size, -1)[np.diag_indices(size * size)] = 1
     outputs = network.activations(images)
 
     paddings = {padding for *_, padding in plans}
@@ -286,7 +287,7 @@ def test_a_unit_sees_its_receptive_field_and_nothing_else(size: int, plans: list
         if layer.kind == "Flatten":  # each of its units is one value, not a mixture
             continue
         height, width = layer.output_shape[:2] if layer in network.spatial_layers else (1, 1)
-        reached = np.isnan(outputs[layer.name]).reshape(size, size, height, width, -1)[..., 0]
+        reached = (outputs[layer.name] > 0).reshape(size, size, height, width, -1)[..., 0]
         for row, col in np.ndindex(height, width):
             field = network.receptive_field(layer.name, row, col).clip(size, size)
             rows, cols = np.nonzero(reached[:, :, row, col])
