@@ -123,10 +123,9 @@ def quoted(text: str) -> str:
     if re.fullmatch(r"-?[0-9]{1,12}", text):
         return text
     # Control characters may break the line or reverse its direction.
-    printable = "".join(
-        sign if sign.isprintable() else "�" for sign in text[:MAX_QUOTED_CHARACTERS]
-    )
-    return f"“{printable}{'…' if len(text) > MAX_QUOTED_CHARACTERS else ''}”"
+    start = text[:MAX_QUOTED_CHARACTERS]
+    printable = "".join(sign if sign.isprintable() else "�" for sign in start)
+    return f"“{printable}{'…' if start != text else ''}”"
 
 
 def carry_over(page: str) -> None:
@@ -212,13 +211,14 @@ def layer(network: Network) -> Layer:
 def chosen_filter(count: int) -> int:
     """Which of `count` filters figures show, 0 where there is no such filter; in the URL alone, for
     the browser's components choose it."""
-    # A flattened layer may have a hundred thousand units.
-    wrong = _wrong_value(
-        "filter",
-        lambda text: (index := _whole_number(text, digits=6)) is not None and index < count,
-    )
-    asked = _whole_number(st.query_params.get("filter", ""), digits=6)
-    index = asked if asked is not None and asked < count else 0
+
+    def existing(text: str) -> int | None:
+        # A flattened layer may have a hundred thousand units.
+        number = _whole_number(text, digits=6)
+        return number if number is not None and number < count else None
+
+    wrong = _wrong_value("filter", lambda text: existing(text) is not None)
+    index = existing(st.query_params.get("filter", "")) or 0
     _refuse_number("Filter", wrong, 0, count - 1, f"filter {index}")
     keep_filter(index)
     return index
@@ -275,8 +275,10 @@ def filters_off(network: Network) -> tuple[Off, list[str]]:
 def refuse_filters(wrong: Sequence[str]) -> None:
     """Name the first of the words that `filters_off` found to be none of the network's filters."""
     if wrong and _new_value("off"):
-        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        refuse(f"{quoted(wrong[0])}{more} in the address is no filter of this model: left out.")
+        left_out = "It is" if len(wrong) == 1 else f"It and {len(wrong) - 1} more are"
+        refuse(
+            f"{quoted(wrong[0])} in the address is no filter of this model. {left_out} left out."
+        )
 
 
 def switch_off(off: Off) -> None:
@@ -531,9 +533,9 @@ def _wrong_value(key: str, is_valid: Callable[[str], bool]) -> str | None:
     """Return a value of the URL that is not valid; None without one, and where the page in view has
     checked the same before.
 
-    A bound widget drops such a value from the URL, so this comes before the widget. A value that was
-    valid may become invalid when the visitor chooses another model or layer: that is no fault of the
-    URL. An empty value asks for nothing.
+    A bound widget drops such a value from the URL, so this comes before the widget. A value that
+    was valid may become invalid when the visitor chooses another model or layer: that is no fault
+    of the URL. An empty value asks for nothing.
     """
     reading = _reading.get() or _Reading()
     values = st.query_params.get_all(key)
@@ -579,7 +581,7 @@ def _refuse_number(what: str, wrong: str | None, low: int, high: int, shown: str
 def _one_line(sentences: Sequence[str]) -> str:
     """Join the first sentences, and count the others."""
     more = len(sentences) - MAX_REFUSALS
-    rest = [f"{more} more of the address's values {'is' if more == 1 else 'are'} not valid."]
+    rest = [f"{more} more {'value is' if more == 1 else 'values are'} not valid."]
     return " ".join([*sentences[:MAX_REFUSALS], *(rest if more > 0 else [])])
 
 
