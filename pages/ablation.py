@@ -210,7 +210,7 @@ def board() -> None:
     off, wrong = controls.filters_off(view.network)
     wanted = (view.model, ablation.spell(off), to_mean)
     timed = counting.running(wanted)
-    controls.refuse_filters(wrong)
+    controls.refuse_filters(off, wrong)
     left, right = st.columns([13, 8], gap="medium")
     with left:
         for layer in layers:

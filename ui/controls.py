@@ -272,13 +272,17 @@ def filters_off(network: Network) -> tuple[Off, list[str]]:
     return off, wrong
 
 
-def refuse_filters(wrong: Sequence[str]) -> None:
-    """Name the first of the words that `filters_off` found to be none of the network's filters."""
-    if wrong and _new_value("off"):
+def refuse_filters(off: Off, wrong: Sequence[str]) -> None:
+    """Name the first of the words that `filters_off` found to be none of the network's filters, and
+    take them out of the URL."""
+    if not wrong:
+        return
+    if _new_value("off"):
         left_out = "It is" if len(wrong) == 1 else f"It and {len(wrong) - 1} more are"
         refuse(
             f"{quoted(wrong[0])} in the address is no filter of this model. {left_out} left out."
         )
+    switch_off(off)
 
 
 def switch_off(off: Off) -> None:
