@@ -210,8 +210,7 @@ def board() -> None:
     off, wrong = controls.filters_off(view.network)
     wanted = (view.model, ablation.spell(off), to_mean)
     timed = counting.running(wanted)
-    if wrong:
-        st.caption(f"“{figures.as_text(wrong[0][:40])}” in the address is no filter of this model.")
+    controls.refuse_filters(off, wrong)
     left, right = st.columns([13, 8], gap="medium")
     with left:
         for layer in layers:

@@ -48,7 +48,7 @@ NO_FILTERS = (
     "Only a convolution has filters of its own: choose one above to see which of them tell the two "
     "classes apart."
 )
-SAME_CLASS = "Choose two different classes above to see which filters tell them apart."
+SAME_CLASS = "Both classes are {name}: choose two different classes above to compare them."
 layers = view.network.spatial_layers
 test = cache.split("test")
 first_of_class = [int(cache.class_indices("test", label)[0]) for label in range(len(CLASS_NAMES))]
@@ -184,9 +184,7 @@ def one_filter() -> None:
 def all_filters(layer: Layer) -> None:
     """Which filters of a layer tell the two classes apart, and which the network needs for that."""
     insights, problem = frame.measured(view)
-    if class_a == class_b:
-        problem = SAME_CLASS
-    elif layer.kind != "Conv2D":
+    if layer.kind != "Conv2D":
         problem = NO_FILTERS
     title = figures.title(
         f"What tells {names[0]} and {names[1]} apart",
@@ -445,8 +443,13 @@ else:
                 for label, picked in ((class_a, picked_a), (class_b, picked_b))
                 for index in (picked or cache.class_indices("test", label).tolist())[:examples]
             ]
-    if part == "one filter":
+    if part == "all filters":
+        layer = controls.layer(view.network)
+    if class_a == class_b:
+        st.info(SAME_CLASS.format(name=class_label(class_a)))
+        figures.show(tutorial_note())
+    elif part == "one filter":
         one_filter()
     else:
-        all_filters(controls.layer(view.network))
+        all_filters(layer)
     microscope.provide_code()

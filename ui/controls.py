@@ -3,12 +3,17 @@
 All of a view's state is declared here: a control's key is its URL parameter, so a copied link shows
 the same view, and a value survives a page switch. A default stays out of the URL. Other code sets
 these values with `choose` and `pin`, never through `st.query_params`.
+
+A value of the URL that a control refuses is named in one line above the page (`refusals_shown`).
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Literal, TypedDict
 from urllib.parse import urlencode
 
@@ -32,10 +37,28 @@ LABELS = frozenset(str(label) for label in range(len(CLASS_NAMES)))
 # The tutorial compares T-shirt/top with ankle boot, two images of each.
 DEFAULT_PAIR = (0, 9)
 DEFAULT_EXAMPLES = 2
+MIN_EXAMPLES, MAX_EXAMPLES = 2, 5
+MAX_PICK_CHARACTERS = 60
 # The URL parameters of the pinned unit.
 PIN = ("row", "col")
 # These are bound to no widget of Streamlit's, so they are kept in the URL by `_keep` alone.
 URL_ONLY = ("filter", *PIN, "off", "epoch", "class_a", "class_b")
+MAX_QUOTED_CHARACTERS = 40
+MAX_REFUSALS = 3
+# The session's record of the URL values that controls have checked on the page in view.
+_CHECKED = "checked_values"
+
+
+class _Reading:
+    """What a script run has read of the URL."""
+
+    def __init__(self) -> None:
+        self.checked: dict[str, list[str]] = st.session_state.setdefault(_CHECKED, {})
+        self.refusals: list[str] = []
+
+
+# Set while the frame draws a page, and not in a fragment's own run.
+_reading: ContextVar[_Reading | None] = ContextVar("reading", default=None)
 
 
 class _Bound(TypedDict):
@@ -69,12 +92,51 @@ def choose(**values: Any) -> None:
         st.session_state[key] = value
 
 
+@contextmanager
+def refusals_shown() -> Iterator[None]:
+    """Show in one line what the controls inside refuse of the URL.
+
+    The line is the last element of the page, which style.css places first: a placeholder at the top
+    would cost every run a message, and would move all other elements when it goes.
+    """
+    reading = _Reading()
+    token = _reading.set(reading)
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+        if reading.refusals:
+            with st.container(key="refusals"):
+                st.caption(figures.as_text(_one_line(reading.refusals)))
+
+
+def refuse(sentence: str) -> None:
+    """State what is refused and what is shown instead, as plain text of one sentence."""
+    reading = _reading.get()
+    if reading is None:  # The fragment alone is drawn again, not the place above the page.
+        st.caption(figures.as_text(sentence))
+    else:
+        reading.refusals.append(sentence)
+
+
+def quoted(text: str) -> str:
+    """Return a visitor's text for a sentence: a whole number as it is, other text in quotation
+    marks; printable and short in either case."""
+    if re.fullmatch(r"-?[0-9]{1,12}", text):
+        return text
+    # Control characters may break the line or reverse its direction.
+    start = text[:MAX_QUOTED_CHARACTERS]
+    printable = "".join(sign if sign.isprintable() else "�" for sign in start)
+    return f"“{printable}{'…' if start != text else ''}”"
+
+
 def carry_over(page: str) -> None:
     """Keeps what is in the URL alone when the page is switched to `page`."""
     switched = st.session_state.get("shown_page", page) != page
     st.session_state["shown_page"] = page
     if not switched:
         return
+    st.session_state.setdefault(_CHECKED, {}).clear()
     kept = {key: st.session_state.get(key) for key in URL_ONLY}
     st.query_params.update(
         {
@@ -88,13 +150,17 @@ def carry_over(page: str) -> None:
 def model_name(names: Sequence[str]) -> str:
     """Which of the model folders the app shows; `DEFAULT_MODEL` first, where it is there."""
     default = names.index(DEFAULT_MODEL) if DEFAULT_MODEL in names else 0
-    return st.selectbox("Model", names, index=default, key="model", **_BOUND)
+    wrong = _wrong_choice("model", names)
+    name = st.selectbox("Model", names, index=default, key="model", **_BOUND)
+    _refuse_choice("Model", wrong, name)
+    return name
 
 
 def image_index() -> int:
     """Which test image the app shows, 0–9999, with the ways to another one."""
     # A float input, though the index is whole: Streamlit 1.67 fails on ?image=inf in an integer
     # input, and gives the default for it in a float input.
+    wrong = _wrong_number("image", 0, TEST_IMAGES - 1)
     index = st.number_input(
         "Test image",
         min_value=0.0,
@@ -115,6 +181,8 @@ def image_index() -> int:
         on_click=_next_of_class,
         width="stretch",
     )
+    shown = f"image {int(index)}" + (", a bag" if index == DEFAULT_IMAGE else "")
+    _refuse_number("Image", wrong, 0, TEST_IMAGES - 1, shown)
     return int(index)
 
 
@@ -123,6 +191,7 @@ def layer(network: Network) -> Layer:
     layers = {layer.name: layer for layer in network.layers}
     first = next((layer for layer in layers.values() if layer.kind == "Conv2D"), None)
     default = first.name if first else next(iter(layers))
+    wrong = _wrong_choice("layer", layers)
     name = st.segmented_control(
         "Layer",
         list(layers),
@@ -136,15 +205,24 @@ def layer(network: Network) -> Layer:
         **_BOUND,
     )
     # ?layer= (empty) leaves the control without a choice, in spite of `required`.
-    return layers[name or default]
+    chosen = layers[name or default]
+    if wrong is not None:
+        refuse(f"This model has no layer {quoted(wrong)}: showing {chosen.name}.")
+    return chosen
 
 
 def chosen_filter(count: int) -> int:
     """Which of `count` filters figures show, 0 where there is no such filter; in the URL alone, for
     the browser's components choose it."""
-    # A flattened layer may have a hundred thousand units.
-    asked = _whole_number(st.query_params.get("filter", ""), digits=6)
-    index = asked if asked is not None and asked < count else 0
+
+    def existing(text: str) -> int | None:
+        # A flattened layer may have a hundred thousand units.
+        number = _whole_number(text, digits=6)
+        return number if number is not None and number < count else None
+
+    wrong = _wrong_value("filter", lambda text: existing(text) is not None)
+    index = existing(st.query_params.get("filter", "")) or 0
+    _refuse_number("Filter", wrong, 0, count - 1, f"filter {index}")
     keep_filter(index)
     return index
 
@@ -160,9 +238,16 @@ def pinned_unit(layer: Layer) -> tuple[int, int] | None:
     The microscope shows and moves the pin, and a widget costs each move as much as a picture does:
     so this state has none. It is in the URL alone, and the browser's Back brings an earlier pin.
     """
-    row, col = (_whole_number(st.query_params.get(key, "")) for key in PIN)
+    new = [_new_value(key) for key in PIN]
+    given = [st.query_params.get(key, "") for key in PIN]
+    row, col = map(_whole_number, given)
     height, width = layer.output_shape[:2] if len(layer.output_shape) == 3 else (0, 0)
     if row is None or col is None or row >= height or col >= width:
+        if all(given) and any(new):
+            place = f"row {quoted(given[0])}, column {quoted(given[1])}"
+            refuse(f"{layer.name} has no unit at {place}: no unit is pinned.")
+        elif any(new):
+            refuse("A pinned unit needs both a row and a column: no unit is pinned.")
         pin(None, None)
         return None
     choose(row=row, col=col)
@@ -190,6 +275,19 @@ def filters_off(network: Network) -> tuple[Off, list[str]]:
     return off, wrong
 
 
+def refuse_filters(off: Off, wrong: Sequence[str]) -> None:
+    """Name the first of the words that `filters_off` found to be none of the network's filters, and
+    take them out of the URL."""
+    if not wrong:
+        return
+    if _new_value("off"):
+        left_out = "It is" if len(wrong) == 1 else f"It and {len(wrong) - 1} more are"
+        refuse(
+            f"{quoted(wrong[0])} in the address is no filter of this model. {left_out} left out."
+        )
+    switch_off(off)
+
+
 def switch_off(off: Off) -> None:
     """Switches these filters off, and all others on."""
     _keep(off=ablation.spell(off) or None)
@@ -198,8 +296,11 @@ def switch_off(off: Off) -> None:
 def epoch(epochs: Sequence[int]) -> int:
     """Which of the saved epochs is shown, the last by default; in the URL alone, as the pinned unit
     is."""
+    wrong = _wrong_value("epoch", lambda text: _whole_number(text) in epochs)
     asked = _whole_number(st.query_params.get("epoch", ""))
     chosen = asked if asked is not None and asked in epochs else epochs[-1]
+    if wrong is not None:
+        refuse(f"Epoch {quoted(wrong)} was not saved: showing epoch {chosen}.")
     keep_epoch(chosen, epochs)
     return chosen
 
@@ -211,6 +312,7 @@ def keep_epoch(epoch: int, epochs: Sequence[int]) -> None:
 
 def off_means_mean() -> bool:
     """Whether a filter that is off gives its mean everywhere; by default it gives 0."""
+    wrong = _wrong_choice("off_gives", ("0", "its mean"))
     choice = st.segmented_control(
         "A filter that is off gives",
         ["0", "its mean"],
@@ -219,21 +321,26 @@ def off_means_mean() -> bool:
         key="off_gives",
         **_BOUND,
     )
+    if wrong is not None:
+        refuse(f"A filter that is off cannot give {quoted(wrong)}: it gives {choice}.")
     return choice == "its mean"
 
 
 def shared_scale() -> bool:
     """Whether all maps of a figure share one colour scale; by default each map has its own."""
+    names = {"map": "per map", "shared": "shared"}
+    wrong = _wrong_choice("scale", (*names, *names.values()))
     choice = st.segmented_control(
         "Colour scale",
-        ["map", "shared"],
+        list(names),
         default="map",
         required=True,
         # The URL has what is displayed, save for a default.
-        format_func={"map": "per map", "shared": "shared"}.__getitem__,
+        format_func=names.__getitem__,
         key="scale",
         **_BOUND,
     )
+    _refuse_choice("Colour scale", wrong, names[choice or "map"])
     return choice == "shared"
 
 
@@ -242,6 +349,7 @@ def panel(panels: Sequence[str], key: str = "panel") -> str:
 
     A key for each set of parts: the choice stays in the URL across pages.
     """
+    wrong = _wrong_choice(key, panels)
     choice = st.segmented_control(
         "Panel",
         panels,
@@ -251,6 +359,7 @@ def panel(panels: Sequence[str], key: str = "panel") -> str:
         label_visibility="collapsed",
         **_BOUND,
     )
+    _refuse_choice("Part of the page", wrong, choice or panels[0])
     return choice or panels[0]
 
 
@@ -264,8 +373,10 @@ def _class(title: str, key: str, default: int) -> int:
     # A bound selectbox would keep what it displays in the URL, "2 Pullover", and not take a link
     # that says just "2". So this one has a key of its own.
     box = f"{key}_box"
+    wrong = _wrong_value(key, lambda text: text.split(" ")[0] in LABELS)
     asked, *_ = st.query_params.get(key, "").split(" ")
     label = int(asked) if asked in LABELS else default
+    _refuse_number(title, wrong, 0, len(CLASS_NAMES) - 1, class_label(label))
     _keep(**{key: None if label == default else label})
     if st.session_state.get(box) != label:
         choose(**{box: label})
@@ -282,33 +393,43 @@ def _class(title: str, key: str, default: int) -> int:
 
 def confusion_cell() -> tuple[int, int]:
     """Whose images are shown: the true class and the predicted one, as labels 0–9."""
-    true, predicted = (
-        CLASS_NAMES.index(
-            st.selectbox(title, CLASS_NAMES, index=CLASS_NAMES.index(default), key=key, **_BOUND)
-        )
-        for title, key, default in (
-            ("True class", "true", "Shirt"),
-            ("Predicted class", "predicted", "T-shirt/top"),
-        )
+    return (
+        _class_by_name("True class", "true", "Shirt"),
+        _class_by_name("Predicted class", "predicted", "T-shirt/top"),
     )
-    return true, predicted
+
+
+def _class_by_name(title: str, key: str, default: str) -> int:
+    wrong = _wrong_choice(key, CLASS_NAMES)
+    name = st.selectbox(title, CLASS_NAMES, index=CLASS_NAMES.index(default), key=key, **_BOUND)
+    _refuse_choice(title, wrong, name)
+    return CLASS_NAMES.index(name)
 
 
 def cells_as_shares() -> bool:
     """Whether the confusion matrix shows shares of the true class; by default, counts."""
+    wrong = _wrong_choice("cells", ("counts", "shares"))
     choice = st.segmented_control(
         "Cells", ["counts", "shares"], default="counts", required=True, key="cells", **_BOUND
     )
+    _refuse_choice("Cells", wrong, choice)
     return choice == "shares"
 
 
 def picked_images(key: str, label: int, labels: npt.NDArray[np.uint8]) -> list[int]:
-    """Test images of a class, named one by one; empty for the first ones of the class."""
+    """Return the test images of a class that are named one by one; empty for the first ones of the
+    class, also where a word is no image of it, which is refused for as long as it is there."""
+    wrong = _wrong_value(key, lambda text: len(text) <= MAX_PICK_CHARACTERS)
+    if wrong is not None:
+        refuse(
+            f"The list {quoted(wrong)} of images is too long: it is read up to character "
+            f"{MAX_PICK_CHARACTERS}."
+        )
     text = st.text_input(
         f"Test images of {CLASS_NAMES[label]}",
         key=key,
         placeholder="the first of the class",
-        max_chars=60,
+        max_chars=MAX_PICK_CHARACTERS,
         help="Numbers of test images of this class, such as 19, 27.",
         **_BOUND,
     )
@@ -316,9 +437,9 @@ def picked_images(key: str, label: int, labels: npt.NDArray[np.uint8]) -> list[i
     for word in text.replace(",", " ").split():
         index = _whole_number(word)
         if index is None or labels[index] != label:
-            st.caption(
-                f"“{figures.as_text(word)}” is not the number of a test image of "
-                f"{CLASS_NAMES[label]}."
+            refuse(
+                f"{quoted(word)} is not the number of a test image of {CLASS_NAMES[label]}: "
+                "showing the first of the class."
             )
             return []
         picked.append(index)
@@ -327,35 +448,48 @@ def picked_images(key: str, label: int, labels: npt.NDArray[np.uint8]) -> list[i
 
 def example_count() -> int:
     """How many images of each class are compared."""
-    return st.slider("Images of each", 2, 5, DEFAULT_EXAMPLES, key="examples", **_BOUND)
+    limits = MIN_EXAMPLES, MAX_EXAMPLES
+    wrong = _wrong_number("examples", *limits)
+    count = st.slider("Images of each", *limits, DEFAULT_EXAMPLES, key="examples", **_BOUND)
+    if wrong is not None:
+        first, last = limits
+        refuse(f"Images of each class are {first} to {last}, not {quoted(wrong)}: showing {count}.")
+    return count
 
 
 def gallery_split() -> dataset.SplitName:
     """Which split the gallery shows."""
+    wrong = _wrong_choice("split", ("test", "train"))
     choice = st.segmented_control(
         "Split", ["test", "train"], default="test", required=True, key="split", **_BOUND
     )
+    _refuse_choice("Split", wrong, choice)
     return "train" if choice == "train" else "test"
 
 
 def gallery_class() -> int | None:
     """Which class the gallery shows, None for all."""
     options = ["all", *CLASS_NAMES]
+    wrong = _wrong_choice("class", options)
     choice = st.selectbox("Class", options, key="class", **_BOUND)
+    _refuse_choice("Class", wrong, choice)
     return None if choice == "all" else CLASS_NAMES.index(choice)
 
 
 def gallery_page(pages: int) -> int:
     """Which page of the gallery's contact sheet is open, from 1."""
     # A float for the reason given in image_index.
+    wrong = _wrong_number("page", 1, pages)
     page = st.number_input(
         f"Page, of {pages}", 1.0, float(pages), 1.0, 1.0, format="%.0f", key="page", **_BOUND
     )
+    _refuse_number("Page", wrong, 1, pages, f"page {int(page)}")
     return int(page)
 
 
 def train_image() -> int:
     """Which training image is open in the gallery."""
+    wrong = _wrong_number("train_image", 0, TRAIN_IMAGES - 1)
     index = st.number_input(
         "Training image",
         0.0,
@@ -366,22 +500,28 @@ def train_image() -> int:
         key="train_image",
         **_BOUND,
     )
+    shown = f"training image {int(index)}"
+    _refuse_number("Training image", wrong, 0, TRAIN_IMAGES - 1, shown)
     return int(index)
 
 
 def map_of_components() -> bool:
     """Whether the map of images is that of the principal components; by default, of neighbours."""
+    wrong = _wrong_choice("map", ("neighbours", "PCA"))
     choice = st.segmented_control(
         "Map", ["neighbours", "PCA"], default="neighbours", required=True, key="map", **_BOUND
     )
+    _refuse_choice("Map", wrong, choice)
     return choice == "PCA"
 
 
 def coloured_by_error() -> bool:
     """Whether the map's colours tell right from wrong; by default, the classes."""
+    wrong = _wrong_choice("colour", ("class", "error"))
     choice = st.segmented_control(
         "Colour", ["class", "error"], default="class", required=True, key="colour", **_BOUND
     )
+    _refuse_choice("Colour", wrong, choice)
     return choice == "error"
 
 
@@ -394,6 +534,62 @@ def _keep(**values: object) -> None:
     there = {key: str(value) for key, value in values.items() if value is not None}
     if any(st.query_params.get(key) != value for key, value in there.items()):
         st.query_params.update(there)  # which the browser hears of
+
+
+def _wrong_value(key: str, is_valid: Callable[[str], bool]) -> str | None:
+    """Return a value of the URL that is not valid; None without one, and where the page in view has
+    checked the same before.
+
+    A bound widget drops such a value from the URL, so this comes before the widget. A value that
+    was valid may become invalid when the visitor chooses another model or layer: that is no fault
+    of the URL. An empty value asks for nothing.
+    """
+    reading = _reading.get() or _Reading()
+    values = st.query_params.get_all(key)
+    if values == reading.checked.get(key, []):
+        return None
+    reading.checked[key] = values
+    return next((value for value in values if value and not is_valid(value)), None)
+
+
+def _new_value(key: str) -> str | None:
+    """Return a value of the URL that the page in view has not checked before."""
+    return _wrong_value(key, lambda _: False)
+
+
+def _wrong_choice(key: str, choices: Collection[str]) -> str | None:
+    """Return a value of the URL that is none of the choices, as `_wrong_value` does."""
+    return _wrong_value(key, choices.__contains__)
+
+
+def _wrong_number(key: str, low: int, high: int) -> str | None:
+    """Return a value of the URL that is no whole number in the range, as `_wrong_value` does."""
+
+    def is_valid(text: str) -> bool:
+        try:  # Streamlit takes what Python does, and writes 42 as 42.0 itself.
+            number = float(text)
+        except ValueError:
+            return False
+        return low <= number <= high and number.is_integer()
+
+    return _wrong_value(key, is_valid)
+
+
+def _refuse_choice(what: str, wrong: str | None, shown: str | None) -> None:
+    if wrong is not None:
+        refuse(f"{what} {quoted(wrong)} does not exist: showing {shown}.")
+
+
+def _refuse_number(what: str, wrong: str | None, low: int, high: int, shown: str) -> None:
+    if wrong is not None:
+        refuse(f"{what} {quoted(wrong)} does not exist ({low} to {high}): showing {shown}.")
+
+
+def _one_line(sentences: Sequence[str]) -> str:
+    """Join the first sentences, and count the others."""
+    more = len(sentences) - MAX_REFUSALS
+    rest = [f"{more} more {'value is' if more == 1 else 'values are'} not valid."]
+    return " ".join([*sentences[:MAX_REFUSALS], *(rest if more > 0 else [])])
 
 
 def _whole_number(text: str, digits: int = 4) -> int | None:

@@ -96,7 +96,7 @@ _frame: ContextVar[_Frame | None] = ContextVar("frame", default=None)
 
 def run() -> None:
     """Draws the frame, then the page that the address names inside it."""
-    with serving.turn(Rank.PAGE):
+    with serving.turn(Rank.PAGE), controls.refusals_shown():
         _run()
 
 

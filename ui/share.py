@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import socket
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import segno
@@ -10,7 +15,41 @@ import streamlit as st
 
 from ui import figures
 
-_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+# Values of Streamlit's `server.address` with which it listens on all of the computer's addresses.
+_ALL_INTERFACES = frozenset({"", "0.0.0.0", "::"})
+_CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+EVERYBODY = (
+    "Whoever opens this address, or points a camera at the code, sees what you see now: the page, "
+    "the model, the image and all choices."
+)
+SAME_NETWORK = (
+    "The first address is for this computer alone. Phones and computers in the same network open "
+    "the second one, or point a camera at the code, and see what you see now."
+)
+ONLY_LOCAL_SERVER = (
+    "Only this computer can open this address: the server listens on {address} alone. To share the "
+    "view, start the app with <code>--server.address=0.0.0.0</code>."
+)
+NO_NETWORK = (
+    "Only this computer can open this address: it is in no network. Connect it to one that the "
+    "others share."
+)
+OTHER_NAME = (
+    "Only this computer can open this address. To share the view, open the app by the name or the "
+    "network address under which others reach it, instead of {host}, and share from there."
+)
+UNKNOWN = "The browser did not send its address: copy it from the address bar."
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the menu shows: the browser's own address, a second one for other computers in the same
+    network ("" where none is known), whether others can open one of them, and HTML about it."""
+
+    address: str
+    network_address: str
+    is_reachable: bool
+    words: str
 
 
 def share() -> None:
@@ -25,31 +64,65 @@ def share() -> None:
     if not menu.open:
         return
     with menu:
-        target = address()
-        st.code(target, language=None, wrap_lines=True)
-        figures.show(qr_code(target))
-        if urlsplit(target).hostname in _HERE:
-            words = (
-                "Only this computer can open it: it is in no network. Connect it to one that the "
-                "others share."
-            )
-        else:
-            words = (
-                "Whoever opens this address, or points a camera at the code, sees what you see "
-                "now: the page, the model, the image and all choices."
-            )
-        figures.show(figures.note(words))
+        found = offer(st.context.url, st.query_params.to_dict())
+        for address in filter(None, (found.address, found.network_address)):
+            st.code(address, language=None, wrap_lines=True)
+        if found.is_reachable:
+            figures.show(qr_code(found.network_address or found.address))
+        figures.show(figures.note(found.words))
 
 
-def address() -> str:
-    """The address of the view in the browser. Where that is this computer itself, which nobody else
-    reaches by that name, it gets its own address in the network."""
-    parts = urlsplit(st.context.url or "http://localhost:8501/")
-    netloc = parts.netloc
-    if parts.hostname in _HERE and (own := own_address()):
-        netloc = f"{own}:{parts.port}" if parts.port else own
-    query = urlencode(st.query_params.to_dict())
-    return urlunsplit((parts.scheme, netloc, parts.path or "/", query, ""))
+def offer(url: str | None, query: dict[str, str]) -> Offer:
+    """Return the addresses at which the view can be opened.
+
+    Args:
+        url: The page's address as the browser has it, so with the scheme, the host and the path of
+            whatever stands between the two; None where it did not send one.
+        query: The URL parameters.
+    """
+    try:
+        parts = urlsplit(url or "")
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return Offer("", "", False, UNKNOWN)
+    if not parts.hostname or port is None:
+        return Offer("", "", False, UNKNOWN)
+
+    def address(netloc: str) -> str:
+        return urlunsplit((parts.scheme, netloc, parts.path or "/", urlencode(query), ""))
+
+    own = address(parts.netloc)
+    if not is_local(parts.hostname):
+        return Offer(own, "", True, EVERYBODY)
+    # With another scheme or port there is a proxy or a tunnel in between, and the server may be
+    # another computer.
+    scheme = "https" if st.get_option("server.sslCertFile") else "http"
+    is_direct = (parts.scheme, port) == (scheme, st.get_option("server.port"))
+    listens_on = st.get_option("server.address") or ""
+    if is_direct and listens_on not in _ALL_INTERFACES:
+        return Offer(own, "", False, ONLY_LOCAL_SERVER.format(address=escape(listens_on)))
+    if not is_direct or in_container():
+        return Offer(own, "", False, OTHER_NAME.format(host=escape(parts.hostname)))
+    network_host = own_address()
+    if not network_host:
+        return Offer(own, "", False, NO_NETWORK)
+    return Offer(own, address(f"{network_host}:{port}"), True, SAME_NETWORK)
+
+
+def is_local(host: str) -> bool:
+    """Return whether a host name or IP address means the computer that the browser runs on."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def in_container() -> bool:
+    """Return whether the server runs in a container, whose own address nobody outside reaches."""
+    return any(map(Path.exists, _CONTAINER_MARKS)) or "KUBERNETES_SERVICE_HOST" in os.environ
 
 
 def own_address() -> str:

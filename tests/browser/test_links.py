@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from benchmarks.server import Server
 from tests.browser import app
@@ -185,3 +185,52 @@ def test_switching_pages_keeps_what_was_chosen(
     app.assert_map(page, "conv_layer_3", 1)
     app.assert_image(page, "test image 42, Dress")
     app.assert_parameters(page, model="tutorial-2", image=42, layer="conv_layer_3", filter=1)
+
+
+def box(part: Locator) -> FloatRect:
+    found = part.bounding_box()
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("address", "below"),
+    [
+        ("/filter_explorer?image=99999&filter=999", "All 64 maps of conv_layer_1"),
+        ("/?image=99999&model=x", "What the network sees"),
+        ("/dataset_gallery?image=99999&page=999", "Dataset gallery"),
+    ],
+)
+def test_what_is_refused_is_named_above_the_page(
+    server: Server, visit: Visit, address: str, below: str
+) -> None:
+    page = visit(server.url + address)
+    line = app.main(page).get_by_text("Image 99999 does not exist (0 to 9999): showing image 2000")
+    expect(line).to_be_visible()
+    first = app.main(page).get_by_text(below).first
+    assert box(line)["y"] + box(line)["height"] <= box(first)["y"]
+    assert app.parameters(page) == {}
+    # Another choice takes it away, and none brings it back.
+    app.sidebar(page).get_by_role("button", name="Increment").click()
+    app.assert_image(page, "test image 2001, Pullover")
+    expect(line).to_have_count(0)
+    app.go_to(page, "Class comparison")
+    expect(app.main(page).get_by_text("does not exist")).to_have_count(0)
+
+
+def test_images_of_another_class_leave_the_controls_in_their_row(
+    server: Server, visit: Visit
+) -> None:
+    page = visit(f"{server.url}/class_comparison?images_a=abc")
+    line = app.main(page).get_by_text("“abc” is not the number of a test image of T-shirt/top")
+    expect(line).to_be_visible()
+    fields = app.main(page).get_by_role("textbox", name="Test images of")
+    row = [*fields.all(), app.main(page).get_by_role("combobox", name="First class")]
+    assert len(row) == 3
+    middles = [box(part)["y"] + box(part)["height"] / 2 for part in row]
+    assert max(middles) - min(middles) <= 2
+    assert box(line)["y"] < min(box(part)["y"] for part in row)
+    fields.first.fill("19, 27")
+    fields.first.press("Enter")
+    expect(line).to_have_count(0)
+    expect(fields.first).to_have_value("19, 27")

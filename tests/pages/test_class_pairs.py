@@ -109,11 +109,30 @@ def test_a_pair_for_which_no_filter_is_needed(open_page: Open) -> None:
     assert set(shown(app)["kind"]) == {charts.KINDS[best, False][0] for best in (True, False)}
 
 
-def test_a_class_and_itself(open_page: Open) -> None:
-    app = compare(open_page, class_a=4, class_b=4)
+@pytest.mark.parametrize("part", ["one filter", "all filters"])
+def test_a_class_is_not_compared_with_itself(open_page: Open, part: str) -> None:
+    app = compare(open_page, part, class_a=9, class_b=9, layer="conv_layer_3", filter=5)
     assert_sound(app)
-    assert "Choose two different classes" in text(app)
+    [info] = app.info
+    assert info.value == (
+        "Both classes are 9 Ankle boot: choose two different classes above to compare them."
+    )
+    shown = {element.proto.component_name for element in app.get("bidi_component")}
+    assert not shown & {"filter_pair", "filter_slider"}
     assert not app.get("vega_lite_chart")
+    assert "What tells" not in text(app)
+    # The rest of the view is as it was when another class is chosen.
+    app.selectbox(key="class_b_box").set_value(6).run()
+    assert_sound(app)
+    assert not app.info
+    assert compared(app) == 5
+    assert (part == "all filters") is ("Filter 5 of conv_layer_3" in text(app))
+
+
+def test_a_class_and_itself_is_no_matter_for_ten_classes(open_page: Open) -> None:
+    app = compare(open_page, "ten classes", class_a=9, class_b=9)
+    assert_sound(app)
+    assert not app.info
 
 
 def test_a_layer_that_is_no_convolution(open_page: Open) -> None:
