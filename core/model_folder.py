@@ -115,9 +115,10 @@ class ModelFolder:
             ModelReplaced: There is no folder, or it changed each time that it was read.
         """
         for _ in range(MAX_READS):
-            stamps = self.stamps()
-            contents = {name: _read_bytes(self.path / name) for name in MAX_BYTES}
+            read = {name: _read_bytes(self.path / name) for name in MAX_BYTES}
+            stamps = tuple(stamp for _, stamp in read.values())
             if self.stamps() == stamps and self.path.is_dir():
+                contents = {name: content for name, (content, _) in read.items()}
                 network, fingerprint = self._parse_network(contents.pop(NETWORK_FILE))
                 return ModelFiles(self, stamps, network, fingerprint, contents)
         if not self.path.is_dir():
@@ -154,7 +155,7 @@ class ModelFolder:
         stamp = _stamp(path)
         if stamp is None or time.time() - stamp[0] / 1e9 > MEASURING_TIMEOUT_S:
             return None
-        content = _read_bytes(path)
+        content, _ = _read_bytes(path)
         try:
             share = float(content) if isinstance(content, bytes) else 0.0
         except ValueError:  # it is being written
@@ -408,44 +409,42 @@ def find(models_dir: Path = MODELS_DIR) -> list[ModelFolder]:
 
 
 def _stamp(path: Path) -> Stamp | None:
+    """Return a file's stamp; None if there is none, or if it cannot be known."""
     try:
-        found = path.stat()
+        return _stamp_of(path.stat())
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _problem(path: Path) -> str | None:
-    """Return why a file cannot be read, "" if it seems that it can, None if it is missing."""
+def _stamp_of(status: os.stat_result) -> Stamp:
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _read_bytes(path: Path) -> tuple[bytes | str | None, Stamp | None]:
+    """Read a file.
+
+    Returns:
+        Its bytes, or why it cannot be read, or None if it is missing; and the stamp of what was
+        read.
+    """
+    limit = MAX_BYTES.get(path.name, MAX_MEASURING_BYTES)
+    stamp = None
     try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return "it is a link to nothing" if path.is_symlink() else None
-    except OSError as error:
-        return error.strerror or str(error)
-    if not stat.S_ISREG(found.st_mode):
-        return "it is not a file"
-    limit = _limit(path)
-    return f"it is larger than {limit:,} bytes" if found.st_size > limit else ""
-
-
-def _read_bytes(path: Path) -> bytes | str | None:
-    """Return a file's bytes, or why it cannot be read; None if it is missing."""
-    problem = _problem(path)
-    if problem != "":
-        return problem
-    limit = _limit(path)
-    try:
+        status = path.stat()
+        stamp = _stamp_of(status)
+        if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for a writer
+            return "it is not a file", stamp
         with path.open("rb") as stream:
-            content = stream.read(limit + 1)
+            # Another file may have come there since.
+            stamp = _stamp_of(os.fstat(stream.fileno()))
+            content = stream.read(limit + 1) if stamp[1] <= limit else b""
+    except (FileNotFoundError, NotADirectoryError):
+        return ("it is a link to nothing" if path.is_symlink() else None), None
     except OSError as error:
-        return error.strerror or str(error)
-    return f"it is larger than {limit:,} bytes" if len(content) > limit else content
-
-
-def _limit(path: Path) -> int:
-    """Return how many bytes a file may have."""
-    return MAX_BYTES.get(path.name, MAX_MEASURING_BYTES)
+        return error.strerror or str(error), stamp
+    if max(stamp[1], len(content)) > limit:
+        return f"it is larger than {limit:,} bytes", stamp
+    return content, stamp
 
 
 def _parse_history(text: str) -> pd.DataFrame:

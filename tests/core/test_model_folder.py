@@ -1,10 +1,9 @@
-import contextlib
 import io
 import os
 import pickle
+import random
 import shutil
 import subprocess
-import threading
 import time
 import zipfile
 from dataclasses import replace
@@ -393,7 +392,9 @@ class TestNames:
 
 
 class TestVersions:
-    def test_all_files_are_of_one_version_while_the_folder_is_swapped(self, folder, tmp_path):
+    def test_all_files_are_of_one_version_while_the_folder_is_swapped(
+        self, folder, tmp_path, monkeypatch
+    ):
         """A reader that mixed them would find an epoch of one version in the history of another."""
         other = tmp_path / "other"
         shutil.copytree(folder.path, other)
@@ -401,27 +402,40 @@ class TestVersions:
         save(other / "checkpoints.npz", checkpoint_arrays(0, 1))
         (other / "card.md").write_text("# Other\n")
         expected = {"# Mine\n": (0, 2, 3), "# Other\n": (0, 1, 2)}
-        stop = threading.Event()
 
         def swap():
-            away = tmp_path / "away"
-            while not stop.is_set():
-                folder.path.rename(away)
-                other.rename(folder.path)
-                away.rename(other)
+            folder.path.rename(tmp_path / "away")
+            other.rename(folder.path)
+            (tmp_path / "away").rename(other)
 
-        thread = threading.Thread(target=swap)
-        thread.start()
-        seen = []
-        try:
-            while set(seen) != set(expected) or len(seen) < 40:
-                with contextlib.suppress(ModelReplaced):
-                    files = folder.read()
-                    assert files.checkpoint_epochs() == expected[files.card()]
-                    seen.append(files.card())
-        finally:
-            stop.set()
-            thread.join()
+        chance, opened = random.Random(0), Path.open
+
+        def swap_now_and_then(path, *args, **kwargs):
+            if path.parent == folder.path and chance.random() < 0.2:
+                swap()
+            return opened(path, *args, **kwargs)
+
+        monkeypatch.setattr(Path, "open", swap_now_and_then)
+        seen = set()
+        for _ in range(100):
+            swap()
+            files = folder.read()
+            assert files.checkpoint_epochs() == expected[files.card()]
+            seen.add(files.card())
+        assert seen == set(expected)
+
+    def test_a_folder_that_changes_at_every_reading_is_refused(self, folder, monkeypatch):
+        opened = Path.open
+
+        def change_another(path, *args, **kwargs):
+            if path.name == "card.md":
+                with opened(path.with_name("history.csv"), "a") as stream:
+                    stream.write("more")
+            return opened(path, *args, **kwargs)
+
+        monkeypatch.setattr(Path, "open", change_another)
+        with pytest.raises(ModelReplaced, match="changes while it is read"):
+            folder.read()
 
     def test_a_version_that_was_read_stays_whole_when_the_folder_is_gone(self, folder):
         files = folder.read()

@@ -319,8 +319,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "class_comparison",
         {"images_a": "19, 27," + 60 * " "},
-        "The list “19, 27,                                 …” of images is too long: it is read up "
-        "to character 60.",
+        "The list “19, 27, …” of images is too long: it is read up to character 60.",
     ),
     (
         "class_comparison",

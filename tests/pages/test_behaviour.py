@@ -277,7 +277,7 @@ def test_a_model_with_only_its_network_opens(open_page: Open, page: str, models:
             assert ("python -m core.insights" in text(app)) is (compare != "ten classes")
         if page == "model_training":
             assert ("python -m core.insights" in text(app)) is (part != "epochs")
-            assert ("checkpoints.npz is missing" in text(app)) is (part == "epochs")
+            assert ("came without the weights" in text(app)) is (part == "epochs")
 
 
 @pytest.mark.parametrize("page", PAGES)

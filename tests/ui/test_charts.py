@@ -33,7 +33,7 @@ def history(
 FAST = history([(0.9, 0.65), (0.5, 0.82)], [(0.6, 0.78), (0.45, 0.84)])
 # It begins to over-fit between the first epoch and the second.
 CROSSING = history([(0.5, 0.80), (0.3, 0.90)], [(0.4, 0.85), (0.4, 0.85)], "validation")
-HISTORIES = [FAST, CROSSING, ModelFolder(MODELS_DIR / "tutorial").history()]
+HISTORIES = [FAST, CROSSING, ModelFolder(MODELS_DIR / "tutorial").read().history()]
 
 
 def figures_of(table: pd.DataFrame, measure: str) -> np.ndarray:
