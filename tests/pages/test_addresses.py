@@ -1,7 +1,6 @@
 """Any address shows a sound page: random ones exactly the view they ask for, hostile ones too."""
 
 import random
-from functools import partialmethod
 from typing import Any
 
 import pytest
@@ -475,7 +474,7 @@ def test_back_to_a_refused_value_names_it_again(open_page: Open) -> None:
     assert refusals(app) == ""
     app.query_params["image"] = "99999"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ScriptRunContext, "reset", partialmethod(reset_as_after_back))
+        patch.setattr(ScriptRunContext, "reset", reset_as_after_back)
         app.run()
     assert refusals(app).startswith("Image 99999 does not exist")
 
