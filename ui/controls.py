@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core import ablation, cache, dataset
 from core.ablation import Off
@@ -45,15 +46,15 @@ PIN = ("row", "col")
 URL_ONLY = ("filter", *PIN, "off", "epoch", "class_a", "class_b")
 MAX_QUOTED_CHARACTERS = 40
 MAX_REFUSALS = 3
-# The session's record of the URL values that controls have checked on the page in view.
-_CHECKED = "checked_values"
+# The session's record of the URL parameters that controls have checked on the page in view.
+_CHECKED = "checked_parameters"
 
 
 class _Reading:
-    """What a script run has read of the URL."""
+    """What a script run reads of the URL."""
 
     def __init__(self) -> None:
-        self.checked: dict[str, list[str]] = st.session_state.setdefault(_CHECKED, {})
+        self.checked: set[str] = st.session_state.setdefault(_CHECKED, set())
         self.refusals: list[str] = []
 
 
@@ -100,6 +101,9 @@ def refusals_shown() -> Iterator[None]:
     would cost every run a message, and would move all other elements when it goes.
     """
     reading = _Reading()
+    context = get_script_run_ctx()
+    if context is not None and context.is_history_navigation:
+        reading.checked.clear()
     token = _reading.set(reading)
     try:
         yield
@@ -136,7 +140,7 @@ def carry_over(page: str) -> None:
     st.session_state["shown_page"] = page
     if not switched:
         return
-    st.session_state.setdefault(_CHECKED, {}).clear()
+    st.session_state.setdefault(_CHECKED, set()).clear()
     kept = {key: st.session_state.get(key) for key in URL_ONLY}
     st.query_params.update(
         {
@@ -238,7 +242,7 @@ def pinned_unit(layer: Layer) -> tuple[int, int] | None:
     The microscope shows and moves the pin, and a widget costs each move as much as a picture does:
     so this state has none. It is in the URL alone, and the browser's Back brings an earlier pin.
     """
-    new = [_new_value(key) for key in PIN]
+    new = [_wrong_value(key, lambda _: False) for key in PIN]  # Any value that is checked now.
     given = [st.query_params.get(key, "") for key in PIN]
     row, col = map(_whole_number, given)
     height, width = layer.output_shape[:2] if len(layer.output_shape) == 3 else (0, 0)
@@ -280,11 +284,8 @@ def refuse_filters(off: Off, wrong: Sequence[str]) -> None:
     take them out of the URL."""
     if not wrong:
         return
-    if _new_value("off"):
-        left_out = "It is" if len(wrong) == 1 else f"It and {len(wrong) - 1} more are"
-        refuse(
-            f"{quoted(wrong[0])} in the address is no filter of this model. {left_out} left out."
-        )
+    left_out = "It is" if len(wrong) == 1 else f"It and {len(wrong) - 1} more are"
+    refuse(f"{quoted(wrong[0])} in the address is no filter of this model. {left_out} left out.")
     switch_off(off)
 
 
@@ -537,24 +538,21 @@ def _keep(**values: object) -> None:
 
 
 def _wrong_value(key: str, is_valid: Callable[[str], bool]) -> str | None:
-    """Return a value of the URL that is not valid; None without one, and where the page in view has
-    checked the same before.
+    """Return a value of the URL that is not valid; None without one.
 
-    A bound widget drops such a value from the URL, so this comes before the widget. A value that
-    was valid may become invalid when the visitor chooses another model or layer: that is no fault
-    of the URL. An empty value asks for nothing.
+    Each parameter is checked where the page first reads it, and once more after Back and Forward. A
+    value that was valid may become invalid when the visitor chooses another model or layer: that is
+    no fault of the URL. An empty value asks for nothing.
+
+    A bound widget drops what it refuses from the URL, so this comes before the widget.
     """
     reading = _reading.get() or _Reading()
-    values = st.query_params.get_all(key)
-    if values == reading.checked.get(key, []):
+    if key in reading.checked:
         return None
-    reading.checked[key] = values
-    return next((value for value in values if value and not is_valid(value)), None)
-
-
-def _new_value(key: str) -> str | None:
-    """Return a value of the URL that the page in view has not checked before."""
-    return _wrong_value(key, lambda _: False)
+    reading.checked.add(key)
+    return next(
+        (value for value in st.query_params.get_all(key) if value and not is_valid(value)), None
+    )
 
 
 def _wrong_choice(key: str, choices: Collection[str]) -> str | None:

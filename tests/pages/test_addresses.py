@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import pytest
+from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 from streamlit.testing.v1 import AppTest
 
 from core import ablation, cache, dataset
@@ -23,6 +24,7 @@ from tests.pages.conftest import (
 
 LAYERS = ("conv_layer_1", "pool_layer_2", "conv_layer_3", "pool_layer_4")
 RANDOM_ADDRESSES = 200  # for each page
+RESET = ScriptRunContext.reset
 
 HOSTILE: tuple[Any, ...] = (
     "",
@@ -463,3 +465,19 @@ def test_images_that_are_no_images_of_the_class_are_named_when_typed(open_page: 
     assert refusals(app).startswith("“abc” is not the number of a test image of T-shirt/top")
     app.text_input(key="images_a").set_value("19 27").run()
     assert refusals(app) == ""
+
+
+def test_back_to_a_refused_value_names_it_again(open_page: Open) -> None:
+    app = open_page("home", image=99999)
+    app.number_input(key="image").set_value(5).run()
+    assert refusals(app) == ""
+    app.query_params["image"] = "99999"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptRunContext, "reset", reset_as_after_back)
+        app.run()
+    assert refusals(app).startswith("Image 99999 does not exist")
+
+
+def reset_as_after_back(context: ScriptRunContext, *args: Any, **options: Any) -> None:
+    """Starts a run as Streamlit does when the browser goes back in its history."""
+    RESET(context, *args, **options | {"is_history_navigation": True})
