@@ -348,7 +348,7 @@ def require_embedding_package() -> None:
     except ImportError as error:
         raise InsightsError(
             f"Insights need the package openTSNE ({error}): install it with "
-            "`python -m pip install -r requirements.txt`."
+            "`pip install -r requirements.txt`."
         ) from error
 
 
@@ -377,26 +377,19 @@ def compute(
     # Instead each thread of the pool takes other images. After Ctrl-C the pool ends with the
     # batches that it was given, a fraction of a second later.
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(_THREADS) as pool:
-        run = _SplitRun(network, split)
-        for done, (part, batch) in enumerate(_in_order(pool, run.measure, _parts(split)), start=1):
-            run.add(part, batch)
-            stages(
-                "pass", done / len(_parts(split)), f"{part.stop:,} of {len(split.labels):,} images"
-            )
+        run = _run_split(pool, network, split, stages)
         epoch_accuracy = _epoch_accuracy(pool, epochs, split, stages)
     filters = {}
     for position, (name, study) in enumerate(run.studies.items()):
         stages("separation", position / len(run.studies), f"classes that {name} tells apart")
         filters[name] = study.result(run.responses[name])
+    stages("embedding", 0, "a map of the images")
     embedding = _embedding(
         run.features, lambda share: stages("embedding", share, "a map of the images")
     )
     stages("embedding", 1, "done")
     return Insights(
-        class_means={
-            name: _stored(_class_means(means, split.labels))
-            for name, means in run.responses.items()
-        },
+        class_means=run.class_means(),
         filters=filters,
         probabilities=_stored(run.probabilities),
         pair_accuracy=_stored(run.tally.pair_accuracy[0]),
@@ -465,20 +458,32 @@ def _in_order(
         yield first, result.result()
 
 
+def _run_split(
+    pool: ThreadPoolExecutor, network: Network, split: Split, stages: _Stages
+) -> _SplitRun:
+    """Run the network over all images of the split."""
+    run = _SplitRun(network, split)
+    count = len(split.labels)
+    stages("pass", 0, f"0 of {count:,} images")
+    for part, batch in _in_order(pool, run.measure, _parts(split)):
+        run.add(part, batch)
+        stages("pass", part.stop / count, f"{part.stop:,} of {count:,} images")
+    return run
+
+
 def _epoch_accuracy(
     pool: ThreadPoolExecutor, epochs: Sequence[Network], split: Split, stages: _Stages
 ) -> NDArray[np.float64]:
     """Return the accuracy at each checkpoint, (epochs,)."""
-    right = np.zeros(len(epochs))
-    parts = _parts(split)
+    right, count = np.zeros(len(epochs)), len(split.labels)
     for position, network in enumerate(epochs):
-        for done, (_, hits) in enumerate(
-            _in_order(pool, partial(_count_right, network, split), parts), start=1
-        ):
+        stages("epochs", position / len(epochs), "accuracy of the checkpoints")
+        count_right = partial(_count_right, network, split)
+        for part, hits in _in_order(pool, count_right, _parts(split)):
             right[position] += hits
-            share = (position + done / len(parts)) / len(epochs)
+            share = (position + part.stop / count) / len(epochs)
             stages("epochs", share, "accuracy of the checkpoints")
-    return right / len(split.labels)
+    return right / count
 
 
 def _count_right(network: Network, split: Split, part: slice) -> int:
@@ -549,6 +554,13 @@ class _SplitRun:
             for layer in convolutions(network)
         }
         self.tally = Tally(1)
+
+    def class_means(self) -> dict[str, Float]:
+        """Return what `Insights.class_means` stores."""
+        return {
+            name: _stored(_class_means(means, self._split.labels))
+            for name, means in self.responses.items()
+        }
 
     def measure(self, part: slice) -> _Batch:
         """Run the network over a part of the images; change nothing."""
@@ -668,9 +680,15 @@ def _separations(
     responses: NDArray[np.float64], labels: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """AUC and its standard error for each filter and pair of classes, each (filters, 10, 10)."""
-    pairs = [statistics.pairwise_auc(column, labels, CLASSES) for column in responses.T]
-    areas, errors = zip(*pairs, strict=True)
-    return np.stack(areas), np.stack(errors)
+    areas = np.full((responses.shape[1], CLASSES, CLASSES), 0.5)
+    errors = np.zeros_like(areas)
+    of_class = [np.sort(responses[labels == label], axis=0) for label in range(CLASSES)]
+    for first, second in itertools.combinations(range(CLASSES), 2):
+        for index in range(responses.shape[1]):
+            area, error = statistics.auc(of_class[first][:, index], of_class[second][:, index])
+            areas[index, first, second], areas[index, second, first] = area, 1 - area
+            errors[index, first, second] = errors[index, second, first] = error
+    return areas, errors
 
 
 def _embedding(

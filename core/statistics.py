@@ -27,46 +27,23 @@ def wilson(right: int, count: int) -> tuple[float, float]:
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
-def pairwise_auc(
-    values: NDArray[np.number], groups: NDArray[np.integer], count: int
-) -> tuple[Array, Array]:
-    """Return the area under the ROC curve for each two groups of values, and its standard error.
+def auc(above: Array, below: Array) -> tuple[float, float]:
+    """The area under the ROC curve and its standard error (DeLong, DeLong, Clarke-Pearson, 1988).
 
-    The area at [a, b] is the share of pairs, one value of group a and one of group b, in which that
-    of a is the larger one; a pair of equal values counts half. So 0.5 is no difference, and 0 or 1
-    perfect separation.
+    The area is the share of pairs, one value of each group, in which that of `above` is the larger
+    one; a pair of equal values counts half. So 0.5 is no difference, and 1 perfect separation.
 
     Args:
-        values: The values, (n,).
-        groups: The group of each, (n,), 0 to `count` - 1; each group has two values or more.
-        count: Number of groups.
+        above, below: the two groups' values, each sorted, two or more.
 
     Returns:
-        The areas, 0 to 1, and their standard errors, 0 where two groups do not overlap at all, both
-        float64 (count, count); 0.5 and 0 for a group and itself.
-
-    Source: DeLong, DeLong, Clarke-Pearson, "Comparing the areas under two or more correlated
-    receiver operating characteristic curves", Biometrics 1988.
+        The area, 0 to 1, and its standard error, 0 where the groups do not overlap at all.
     """
-    order = np.argsort(values, kind="stable")
-    ascending, groups = values[order], groups[order]
-    members = groups[:, np.newaxis] == np.arange(count)  # (n, count)
-    # below[i, b]: how many of the i smallest values are of group b.
-    below = np.zeros((len(values) + 1, count))
-    np.cumsum(members, axis=0, out=below[1:])
-    smaller = below[np.searchsorted(ascending, ascending, "left")]  # (n, count)
-    not_larger = below[np.searchsorted(ascending, ascending, "right")]  # (n, count)
-    sizes = below[-1]
-    # exceeds[i, b]: the share of group b that value i exceeds, equal ones counted half.
-    exceeds = (smaller + not_larger) / (2 * sizes)
-    of_group = [exceeds[groups == group] for group in range(count)]
-    areas = np.stack([shares.mean(axis=0) for shares in of_group])  # (count, count)
-    # The variance of the mean over the values of group a, at [a, b].
-    variances = np.stack([shares.var(axis=0, ddof=1) / len(shares) for shares in of_group])
-    errors = np.sqrt(variances + variances.T)
-    np.fill_diagonal(areas, 0.5)
-    np.fill_diagonal(errors, 0)
-    return areas, errors
+    # For each value the share of the other group that it exceeds.
+    exceeds = _share_below(above, below)
+    exceeded = 1 - _share_below(below, above)
+    variance = exceeds.var(ddof=1) / len(above) + exceeded.var(ddof=1) / len(below)
+    return float(exceeds.mean()), math.sqrt(variance)
 
 
 def _share_below(values: NDArray[np.number], others: NDArray[np.number]) -> Array:
