@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +29,7 @@ from threadpoolctl import threadpool_limits
 from core.commands import run
 from core.dataset import CLASS_NAMES, DatasetError, Split, load_split, to_input
 from core.keras_file import ModelError
-from core.network import Array, Conv2D, Dense, Layer, MaxPooling2D, Network
+from core.network import Activation, Array, Conv2D, Dense, Layer, MaxPooling2D, Network
 from core.progress import Progress, ProgressBar
 from core.statistics import wilson
 
@@ -38,6 +40,8 @@ Off = Mapping[str, Sequence[int]]
 
 # Images at a time, few enough that their feature maps stay in the processor's cache.
 _BATCH_SIZE = 16
+# Values of several filters' results that pass a dense layer together: 16 MiB.
+_MAX_VALUES_TOGETHER = 2**22
 
 
 def convolutions(network: Network) -> tuple[Layer, ...]:
@@ -319,11 +323,13 @@ def count(network: Network, split: Split, progress: Progress) -> Answers:
 
 
 class EachFilterOff:
-    """The filters of one convolution, one at a time set to 0.
+    """Compute the logits without each filter of one convolution, one filter off at a time.
 
-    The next layer with weights only sums up what its input channels bring. So a filter is taken out
-    by subtracting what its channel brought, instead of by a forward pass: of the tutorial's second
-    convolution that is one channel of 64.
+    The next layer with weights W is linear before its activation: z = x @ W + bias. With one filter
+    off, only the channels of x that come from it change, so z' = z + (constant - x)[off] @ W[off].
+    For the tutorial's second convolution these are 1 of 64 channels. From the next dense layer on,
+    many filters' results pass the layers together, because one large matrix product is faster than
+    64 small ones.
     """
 
     def __init__(self, network: Network, layer: Layer) -> None:
@@ -335,39 +341,93 @@ class EachFilterOff:
         if self._reader is None:
             return
         self._between = network.layers[after:at]
-        self._rest = network.layers[at + 1 :]
-        count = layer.output_shape[-1]
-        # A flattened map has its channels side by side, for one position after the other.
-        parts = [slice(channel, None, count) for channel in range(count)]
-        self._channels = [(part, _of_channels(reader, part)) for part in parts]
+        rest = _after_sums(reader, network.layers[at + 1 :])
+        self._alone = list(takewhile(lambda layer: not isinstance(layer, Dense), rest[:-1]))
+        self._together = rest[len(self._alone) :]
+        self._last_shape = (reader, *self._alone)[-1].output_shape
+        self._filters = layer.output_shape[-1]
+        # Of a convolution's kernel, or of a dense layer's that reads a flattened map, the last axis
+        # but one is that of the channels.
+        kernel = reader.weights["kernel"]
+        by_channel = kernel.reshape(-1, self._filters, kernel.shape[-1]).swapaxes(0, 1)
+        self._kernels = np.ascontiguousarray(by_channel)  # (filters, cells, units)
         off = np.zeros((1, *layer.output_shape), np.float32)
         for one in self._between:
             off = one(off)
-        self._off = off
+        self._off = off  # (1, *reader.input_shape)
 
-    def logits(self, output: Array) -> Iterator[Array]:
-        """For each filter, the logits (n, classes) without it.
+    def logits(self, output: Array) -> Array:
+        """Return the logits without each filter, (filters, n, classes).
 
         Args:
-            output: the convolution's output for some images, (n, *output_shape).
+            output: The convolution's output for some images, (n, *output_shape).
         """
         if self._reader is None:
-            for channel in range(output.shape[-1]):
-                without = output.copy()
-                without[..., channel] = 0
-                yield logits(self._following, without)
-            return
+            return np.stack([logits(self._following, without) for without in _each_zero(output)])
         x = output
         for layer in self._between:
-            x = layer(x)
-        whole = self._reader.pre_activation(x)
-        says = x - self._off
-        for part, brings in self._channels:
-            without = whole - brings.pre_activation(np.ascontiguousarray(says[..., part]))
-            if not self._rest:
-                yield without
-                continue
-            yield logits(self._rest, self._reader.activate(without, out=without))
+            x = layer(x)  # after the last one (n, *reader.input_shape)
+        z = self._reader.pre_activation(x)  # (n, *reader.output_shape)
+        patches = self._patches(self._off - x)
+        size = math.prod(self._last_shape)
+        filters = max(_MAX_VALUES_TOGETHER // (len(x) * size), 1)
+        parts = [slice(start, start + filters) for start in range(0, len(patches), filters)]
+        return np.concatenate([self._group(z, patches[p], self._kernels[p]) for p in parts])
+
+    def _group(self, z: Array, patches: Array, kernels: Array) -> Array:
+        """Return the logits without each of some filters, (filters, n, classes).
+
+        Args:
+            z: The reader's pre-activation with all filters on, (n, *reader.output_shape).
+            patches: The change of its input by filter, (filters, n·positions, cells).
+            kernels: Its kernel by filter, (filters, cells, units).
+        """
+        n, shape = len(z), self._last_shape
+        outputs = np.empty((len(patches), n, *shape), np.float32)
+        # One array for all filters: allocating a new one takes longer than adding to it.
+        changed = np.empty_like(z)
+        for output, patch, kernel in zip(outputs, patches, kernels, strict=True):
+            np.matmul(patch, kernel, out=changed.reshape(len(patch), -1))
+            changed += z
+            x = changed
+            for layer in self._alone:
+                x = layer(x)
+            output[...] = x
+        if not self._together:
+            return outputs
+        rows = outputs.reshape(-1, *shape)  # (filters·n, *shape)
+        return logits(self._together, rows).reshape(len(patches), n, -1)
+
+    def _patches(self, change: Array) -> Array:
+        """Return the cells that the reader multiplies, (filters, n·positions, cells)."""
+        if isinstance(self._reader, Conv2D):
+            windows = _windows(self._reader, change)  # (n, rows, cols, filters, kh, kw)
+            by_channel = windows.transpose(3, 0, 1, 2, 4, 5)
+            cells = windows.shape[4] * windows.shape[5]
+        else:
+            cells = self._kernels.shape[1]
+            by_channel = np.moveaxis(change.reshape(-1, cells, self._filters), 2, 0)
+        return np.ascontiguousarray(by_channel).reshape(self._filters, -1, cells)
+
+
+def _after_sums(reader: Layer, following: Sequence[Layer]) -> list[Layer]:
+    """Return the layers from a reader's activation to the end; none if the reader is the last."""
+    if not following:
+        return []
+    assert reader.activation is not None, "convolutions and dense layers have one"
+    first, *rest = following
+    # A monotonic activation commutes with a maximum, and behind it there are fewer values.
+    if isinstance(first, MaxPooling2D) and reader.activation != "softmax" and rest:
+        return [first, Activation(reader.name, first.output_shape, reader.activation), *rest]
+    return [Activation(reader.name, reader.output_shape, reader.activation), first, *rest]
+
+
+def _each_zero(output: Array) -> Iterator[Array]:
+    """Yield copies of feature maps (n, h, w, filters), in each of them one filter's map 0."""
+    for channel in range(output.shape[-1]):
+        without = output.copy()
+        without[..., channel] = 0
+        yield without
 
 
 def _sums_up(layer: Layer) -> bool:
@@ -384,6 +444,17 @@ def _of_channels(layer: Layer, channels: slice | NDArray[np.intp]) -> Layer:
         return Conv2D(layer.name, shape, layer.rows, layer.cols, {"kernel": some})
     some = np.ascontiguousarray(kernel[channels])
     return Dense(layer.name, (*shape, len(some)), {"kernel": some})
+
+
+def _windows(layer: Conv2D, x: Array) -> Array:
+    """Return the patches under a convolution's kernel, (n, rows, cols, channels, kh, kw)."""
+    rows, cols = layer.rows, layer.cols
+    if rows.before or rows.after or cols.before or cols.after:
+        around = ((rows.before, rows.after), (cols.before, cols.after))
+        x = np.pad(x, ((0, 0), *around, (0, 0)))
+    windows = sliding_window_view(x, layer.weights["kernel"].shape[:2], axis=(1, 2))
+    strided: Array = windows[:, :: rows.stride, :: cols.stride]
+    return strided
 
 
 class _Brings:
@@ -404,12 +475,7 @@ class _Brings:
         """The sums (n, *output_shape) for a batch of these channels, until the next call."""
         layer, kernel, sums = self._layer, self._layer.weights["kernel"], self._sums[: len(x)]
         if isinstance(layer, Conv2D):
-            rows, cols = layer.rows, layer.cols
-            if rows.before or rows.after or cols.before or cols.after:
-                around = ((rows.before, rows.after), (cols.before, cols.after))
-                x = np.pad(x, ((0, 0), *around, (0, 0)))
-            windows = sliding_window_view(x, kernel.shape[:2], axis=(1, 2))
-            windows = windows[:, :: rows.stride, :: cols.stride]
+            windows = _windows(layer, x)
             # As in the layer itself, but a column a patch: x has its channels one after the other,
             # so whole rows of a map are copied.
             patches = self._patches[:, :, :, : len(x)]

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +34,17 @@ from core.progress import Progress, ProgressBar
 CLASSES = len(CLASS_NAMES)
 # Images at a time: with fewer, the many small steps for each filter take longer than their sums.
 _BATCH_SIZE = 32
+# Each takes about 40 MB.
+_THREADS = min(os.cpu_count() or 1, 4)
+# How long the stages take, in forward passes of the split (benchmarks/insights.py): the progress
+# bar's scale.
+_PASS_COST, _SEPARATION_COST, _EMBEDDING_COST = 7.0, 0.3, 25.0
 TOP = 9
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 DUPLICATE = 0.95
 
 Float = NDArray[np.float32]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,99 +328,269 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
+class InsightsError(Exception):
+    """Insights cannot be computed; the message is one sentence for the person who asked."""
+
+
+def require_embedding_package() -> None:
+    """Import openTSNE, which computes the neighbour embedding and nothing else needs.
+
+    Call it before long work that ends with `compute`.
+
+    Raises:
+        InsightsError: openTSNE, or a package that it needs, cannot be imported.
+    """
+    try:
+        import openTSNE  # noqa: F401
+    except ImportError as error:
+        raise InsightsError(
+            f"Insights need the package openTSNE ({error}): install it with "
+            "`pip install -r requirements.txt`."
+        ) from error
+
+
 def compute(
     network: Network,
     split: Split,
     progress: Progress | None = None,
     epochs: Sequence[Network] = (),
 ) -> Insights:
-    """Run the network over a split, a few images at a time.
+    """Run the network over a split, some images at a time, in a few threads.
 
     Args:
         network: One that takes 28×28 images and tells `CLASS_NAMES` apart.
         split: Images in which each class occurs twice or more.
-        progress: Called now and then.
+        progress: Called now and then, in the caller's thread.
         epochs: The network as it was at each of its checkpoints.
 
     Raises:
+        InsightsError: openTSNE is not installed.
         ValueError: A class has no two images, or the network's output is not one number a class.
     """
-    images, labels = split.images, split.labels
-    counts = np.bincount(labels, minlength=CLASSES)
-    if counts.min() < 2:
-        raise ValueError(f"there are no two images of {CLASS_NAMES[int(counts.argmin())]}")
-    last = network.layers[-1]
-    if last.output_shape != (CLASSES,):
-        raise ValueError(f"the network's output is {last.output_shape}, not {CLASSES} classes")
-
-    def say(share: float, words: str) -> None:
-        if progress:
-            progress(share, f"insights: {words}")
-
-    responses = {
-        layer.name: np.empty((len(images), layer.output_shape[-1]))
-        for layer in network.spatial_layers
-    }
-    studies = {layer.name: _FilterStudy(network, layer, labels) for layer in convolutions(network)}
-    whole = Tally(1)
-    probabilities = np.empty((len(images), CLASSES), np.float32)
-    weighted = [layer for layer in network.layers if layer.weights]
-    hidden = []
+    _check(network, split)
+    require_embedding_package()
+    stages = _Stages(progress, len(epochs))
     # Matrices of a few images are too small for two BLAS threads: they cost more than they bring.
-    with threadpool_limits(limits=1, user_api="blas"):
-        for start in range(0, len(images), _BATCH_SIZE):
-            part = slice(start, start + _BATCH_SIZE)
-            x = to_input(images[part])
-            for layer in network.layers:
-                if layer is weighted[-1]:
-                    hidden.append(x.reshape(len(x), -1))
-                if layer is last:
-                    whole.add(last.pre_activation(x)[np.newaxis], labels[part])
-                x = layer(x)
-                if layer.name in responses:
-                    responses[layer.name][part] = x.mean(axis=(1, 2), dtype=np.float64)
-                if layer.name in studies:
-                    studies[layer.name].add(part, x)
-            probabilities[part] = x
-            done = min(part.stop, len(images))
-            say(_PASS * done / len(images), f"{done:,} of {len(images):,} images")
-
+    # Instead each thread of the pool takes other images. After Ctrl-C the pool ends with the
+    # batches that it was given, a fraction of a second later.
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(_THREADS) as pool:
+        run = _run_split(pool, network, split, stages)
+        epoch_accuracy = _epoch_accuracy(pool, epochs, split, stages)
     filters = {}
-    for name, study in studies.items():
-        say(_PASS, f"which classes the filters of {name} tell apart")
-        filters[name] = study.result(responses[name])
-    features = np.concatenate(hidden)
-
-    def placed(share: float) -> None:
-        say(_SEPARATED + (_PLACED - _SEPARATED) * share, "a map of the images")
-
-    embedding = _embedding(features, placed)
-    epoch_accuracy = np.empty(len(epochs))
-    for position, epoch in enumerate(epochs):
-        say(_PLACED + (1 - _PLACED) * position / len(epochs), "accuracy of the checkpoints")
-        predictions = epoch.predict(to_input(images)).argmax(axis=1)
-        epoch_accuracy[position] = np.mean(predictions == labels)
-    say(1.0, "done")
-
+    for position, (name, study) in enumerate(run.studies.items()):
+        stages("separation", position / len(run.studies), f"classes that {name} tells apart")
+        filters[name] = study.result(run.responses[name])
+    stages("embedding", 0, "a map of the images")
+    embedding = _embedding(
+        run.features, lambda share: stages("embedding", share, "a map of the images")
+    )
+    stages("embedding", 1, "done")
     return Insights(
-        class_means={
-            name: _stored(_class_means(means, labels)) for name, means in responses.items()
-        },
+        class_means=run.class_means(),
         filters=filters,
-        probabilities=_stored(probabilities),
-        pair_accuracy=_stored(whole.pair_accuracy[0]),
-        components=_stored(statistics.principal_components(features)),
+        probabilities=_stored(run.probabilities),
+        pair_accuracy=_stored(run.tally.pair_accuracy[0]),
+        components=_stored(statistics.principal_components(run.features)),
         embedding=_stored(embedding),
         epoch_accuracy=_stored(epoch_accuracy),
     )
 
 
-# Where the bar stands after each stage.
-_PASS, _SEPARATED, _PLACED = 0.30, 0.33, 0.60
+def _check(network: Network, split: Split) -> None:
+    """Raise ValueError unless insights can be made of the network and the split."""
+    counts = np.bincount(split.labels, minlength=CLASSES)
+    if counts.min() < 2:
+        raise ValueError(f"there are no two images of {CLASS_NAMES[int(counts.argmin())]}")
+    shape = network.layers[-1].output_shape
+    if shape != (CLASSES,):
+        raise ValueError(f"the network's output is {shape}, not {CLASSES} classes")
+
+
+class _Stages:
+    """Report each stage's progress as a share of the whole work."""
+
+    def __init__(self, progress: Progress | None, epochs: int) -> None:
+        """Plan the stages of a network with so many checkpoints."""
+        self._progress = progress
+        costs = {
+            "pass": _PASS_COST,
+            "epochs": float(epochs),
+            "separation": _SEPARATION_COST,
+            "embedding": _EMBEDDING_COST,
+        }
+        total = sum(costs.values())
+        self._widths = {stage: cost / total for stage, cost in costs.items()}
+        ends = itertools.accumulate(self._widths.values(), initial=0.0)
+        self._starts = dict(zip(self._widths, ends, strict=False))
+
+    def __call__(self, stage: str, share: float, words: str) -> None:
+        """Report that a share, 0 to 1, of the stage is done."""
+        if self._progress:
+            whole = self._starts[stage] + share * self._widths[stage]
+            self._progress(min(whole, 1.0), f"insights: {words}")
+
+
+def _parts(split: Split) -> list[slice]:
+    """Return which images make up each batch."""
+    count = len(split.labels)
+    starts = range(0, count, _BATCH_SIZE)
+    return [slice(start, min(start + _BATCH_SIZE, count)) for start in starts]
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, work: Callable[[slice], Result], parts: Iterable[slice]
+) -> Iterator[tuple[slice, Result]]:
+    """Yield each part with its result, computed in the pool, in the order of the parts.
+
+    The pool is at most two batches per thread ahead, which bounds the memory of the results, and
+    the time to wait for the pool after Ctrl-C.
+    """
+    ahead: deque[tuple[slice, Future[Result]]] = deque()
+    for part in parts:
+        ahead.append((part, pool.submit(work, part)))
+        if len(ahead) > 2 * _THREADS:
+            first, result = ahead.popleft()
+            yield first, result.result()
+    for first, result in ahead:
+        yield first, result.result()
+
+
+def _run_split(
+    pool: ThreadPoolExecutor, network: Network, split: Split, stages: _Stages
+) -> _SplitRun:
+    """Run the network over all images of the split."""
+    run = _SplitRun(network, split)
+    count = len(split.labels)
+    stages("pass", 0, f"0 of {count:,} images")
+    for part, batch in _in_order(pool, run.measure, _parts(split)):
+        run.add(part, batch)
+        stages("pass", part.stop / count, f"{part.stop:,} of {count:,} images")
+    return run
+
+
+def _epoch_accuracy(
+    pool: ThreadPoolExecutor, epochs: Sequence[Network], split: Split, stages: _Stages
+) -> NDArray[np.float64]:
+    """Return the accuracy at each checkpoint, (epochs,)."""
+    right, count = np.zeros(len(epochs)), len(split.labels)
+    for position, network in enumerate(epochs):
+        stages("epochs", position / len(epochs), "accuracy of the checkpoints")
+        count_right = partial(_count_right, network, split)
+        for part, hits in _in_order(pool, count_right, _parts(split)):
+            right[position] += hits
+            share = (position + part.stop / count) / len(epochs)
+            stages("epochs", share, "accuracy of the checkpoints")
+    return right / count
+
+
+def _count_right(network: Network, split: Split, part: slice) -> int:
+    """Return how many images of a part the network predicts right."""
+    predictions = network.predict(to_input(split.images[part])).argmax(axis=1)
+    return int(np.count_nonzero(predictions == split.labels[part]))
+
+
+@dataclass(frozen=True)
+class _FilterBatch:
+    """What one convolution's filters do over a batch of n images.
+
+    Attributes:
+        peaks: float32 (n, filters), the largest value of each map.
+        cells: integers (n, filters), its place in row-major order, the first of equal ones.
+        sums: label to float32 (h, w, filters), the sum of the maps of that class.
+        products: float32 (filters, filters), summed products of two filters' activations.
+        logits: float32 (filters, n, classes), the logits without each filter.
+    """
+
+    peaks: Float
+    cells: NDArray[np.intp]
+    sums: Mapping[int, Float]
+    products: Float
+    logits: Float
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What the network does over a batch of n images.
+
+    Attributes:
+        features: float32 (n, inputs), the input of the last layer with weights.
+        logits, probabilities: float32 (n, 10).
+        responses: spatial layer's name to float64 (n, filters), the maps' means.
+        filters: convolution's name to what its filters do.
+    """
+
+    features: Float
+    logits: Float
+    probabilities: Float
+    responses: Mapping[str, NDArray[np.float64]]
+    filters: Mapping[str, _FilterBatch]
+
+
+class _SplitRun:
+    """A run of the network over a split: `measure` computes, in any thread; `add` collects.
+
+    Attributes:
+        features, probabilities, responses: As in `_Batch`, for all n images.
+        studies: convolution's name to what is collected of its filters.
+        tally: The network's right answers.
+    """
+
+    def __init__(self, network: Network, split: Split) -> None:
+        """Start with no image."""
+        self._network, self._split = network, split
+        count = len(split.labels)
+        self._weighted = [layer for layer in network.layers if layer.weights][-1]
+        self.features = np.empty((count, math.prod(self._weighted.input_shape)), np.float32)
+        self.probabilities = np.empty((count, CLASSES), np.float32)
+        self.responses = {
+            layer.name: np.empty((count, layer.output_shape[-1]))
+            for layer in network.spatial_layers
+        }
+        self.studies = {
+            layer.name: _FilterStudy(network, layer, split.labels)
+            for layer in convolutions(network)
+        }
+        self.tally = Tally(1)
+
+    def class_means(self) -> dict[str, Float]:
+        """Return what `Insights.class_means` stores."""
+        return {
+            name: _stored(_class_means(means, self._split.labels))
+            for name, means in self.responses.items()
+        }
+
+    def measure(self, part: slice) -> _Batch:
+        """Run the network over a part of the images; change nothing."""
+        labels = self._split.labels[part]
+        responses, filters = {}, {}
+        x = to_input(self._split.images[part])  # (n, 28, 28, 1)
+        for layer in self._network.layers:
+            if layer is self._weighted:
+                features = x.reshape(len(x), -1)
+            z = layer.pre_activation(x)
+            # Overwriting z is faster, but the last one is returned.
+            reuse = z is not x and layer is not self._network.layers[-1]
+            x = layer.activate(z, out=z if reuse else None)  # (n, *layer.output_shape)
+            if layer.name in self.responses:
+                responses[layer.name] = x.mean(axis=(1, 2), dtype=np.float64)
+            if layer.name in self.studies:
+                filters[layer.name] = self.studies[layer.name].measure(x, labels)
+        return _Batch(features, z, x, responses, filters)
+
+    def add(self, part: slice, batch: _Batch) -> None:
+        """Collect what `measure` returned for a part of the images."""
+        labels = self._split.labels[part]
+        self.features[part] = batch.features
+        self.probabilities[part] = batch.probabilities
+        self.tally.add(batch.logits[np.newaxis], labels)
+        for name, responses in batch.responses.items():
+            self.responses[name][part] = responses
+        for name, filters in batch.filters.items():
+            self.studies[name].add(part, filters)
 
 
 class _FilterStudy:
-    """Collects what is known of one convolution's filters, some images at a time."""
+    """What one convolution's filters do: `measure` computes, in any thread; `add` collects."""
 
     def __init__(self, network: Network, layer: Layer, labels: NDArray[np.uint8]) -> None:
         """Start with no image; `labels` (n,) are those of all images to come."""
@@ -425,17 +604,26 @@ class _FilterStudy:
         self._maps = np.zeros((CLASSES, height, width, filters))
         self._products = np.zeros((filters, filters))
 
-    def add(self, part: slice, output: Array) -> None:
-        """Take in the layer's output (n, h, w, filters) for a part of the images."""
-        labels = self._labels[part]
-        cells = output.reshape(len(output), -1, output.shape[-1])
-        self._cells[part] = cells.argmax(axis=1)
-        self._peaks[part] = cells.max(axis=1)
-        for label in np.unique(labels):
-            self._maps[label] += output[labels == label].sum(axis=0)
-        flat = output.reshape(-1, output.shape[-1])
-        self._products += flat.T @ flat
-        self._tally.add(np.stack(list(self._each_off.logits(output))), labels)
+    def measure(self, output: Array, labels: NDArray[np.uint8]) -> _FilterBatch:
+        """Look at the layer's output (n, h, w, filters) for some images; change nothing."""
+        cells = output.reshape(len(output), -1, output.shape[-1])  # (n, h·w, filters)
+        flat = output.reshape(-1, output.shape[-1])  # (n·h·w, filters)
+        return _FilterBatch(
+            peaks=cells.max(axis=1),
+            cells=cells.argmax(axis=1),
+            sums={int(one): output[labels == one].sum(axis=0) for one in np.unique(labels)},
+            products=flat.T @ flat,
+            logits=self._each_off.logits(output),
+        )
+
+    def add(self, part: slice, batch: _FilterBatch) -> None:
+        """Collect what `measure` returned for a part of the images."""
+        self._peaks[part] = batch.peaks
+        self._cells[part] = batch.cells
+        for label, maps in batch.sums.items():
+            self._maps[label] += maps
+        self._products += batch.products
+        self._tally.add(batch.logits, self._labels[part])
 
     def result(self, responses: NDArray[np.float64]) -> FilterInsights:
         """What is known after all images, with the mean responses (n, filters) to them."""
@@ -551,7 +739,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted: nothing was written.", file=sys.stderr)
         return 130
-    except (DatasetError, ModelError) as error:
+    except (DatasetError, InsightsError, ModelError) as error:
         print(error, file=sys.stderr)
         return 1
     except ValueError as error:
