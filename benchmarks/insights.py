@@ -48,7 +48,7 @@ class Stopwatch:
 def main() -> None:
     """Print the figures."""
     folder, split = ModelFolder(MODELS_DIR / "tutorial"), load_split("test")
-    network, images = folder.network(), to_input(split.images)
+    network, images = folder.read().network(), to_input(split.images)
 
     def forward_seconds() -> tuple[float, float]:
         wall, cpu = time.perf_counter(), time.process_time()

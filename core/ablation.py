@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from core.commands import run
 from core.dataset import CLASS_NAMES, DatasetError, Split, load_split, to_input
+from core.interrupts import status_of
 from core.keras_file import ModelError
 from core.network import Activation, Array, Conv2D, Dense, Layer, MaxPooling2D, Network
 from core.progress import Progress, ProgressBar
@@ -568,8 +569,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else:
                 with ProgressBar() as bar:
                     answers = count_off(bar)
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as interrupt:
+        return status_of(interrupt)
     except (DatasetError, ModelError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -27,6 +27,7 @@ from core import statistics
 from core.ablation import EachFilterOff, Tally, convolutions
 from core.commands import run
 from core.dataset import CLASS_NAMES, DatasetError, Split, load_split, to_input
+from core.interrupts import status_of
 from core.keras_file import ModelError
 from core.network import Array, Layer, Network, Shape
 from core.progress import Progress, ProgressBar
@@ -736,9 +737,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         split = load_split("test")
         with ProgressBar() as progress:
             folder.measure(split, progress)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("Interrupted: nothing was written.", file=sys.stderr)
-        return 130
+        return status_of(interrupt)
     except (DatasetError, InsightsError, ModelError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from core import attempts
 from core.commands import exit_status
 from core.dataset import CLASS_NAMES, DatasetError, Split, hold_out, load_split, to_input
+from core.insights import InsightsError, require_embedding_package
 from core.interrupts import status_of
 from core.keras_file import ModelError
 from core.model_card import model_card
@@ -119,7 +120,7 @@ class TrainingError(Exception):
     """A training cannot go on; the message is one sentence for the person who started it."""
 
 
-REFUSALS = (DatasetError, ModelError, OutputError, TrainingError)
+REFUSALS = (DatasetError, InsightsError, ModelError, OutputError, TrainingError)
 """Errors whose message is one sentence for the person who started the command."""
 
 
@@ -534,6 +535,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     staged = None
     try:
         staged = StagedFolder(output, args.replace)
+        require_embedding_package()  # which the insights need in the end
         train_split, test_split = load_split("train"), load_split("test")
         with ProgressBar() as progress:
             progress(0, "starting TensorFlow")

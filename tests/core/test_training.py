@@ -604,6 +604,13 @@ class TestFailures:
             run()
         assert "said by a library" in capfd.readouterr().err
 
+    def test_without_the_package_for_the_embedding(self, output, run, monkeypatch, capsys):
+        monkeypatch.setitem(sys.modules, "openTSNE", None)
+        monkeypatch.setattr(training, "train", lambda *_args, **_kwargs: pytest.fail("trained"))
+        assert run() == 1
+        assert "openTSNE" in capsys.readouterr().err
+        assert not output.parent.exists()
+
     def test_without_tensorflow(self, output, run, monkeypatch, capsys):
         monkeypatch.setitem(sys.modules, "tensorflow", None)
         assert run() == 1
