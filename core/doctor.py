@@ -170,15 +170,23 @@ def picture(file: Path | None = None) -> Iterator[Finding]:
 
 def models(models_dir: Path | None = None) -> Iterator[Finding]:
     """Each model folder opens, computes what was measured of it, and is complete."""
-    from core import model_folder
+    from core import model_folder, output_folder
+    from core.paths import shown
 
-    folders = model_folder.find(models_dir or model_folder.MODELS_DIR)
+    models_dir = models_dir or model_folder.MODELS_DIR
+    folders = model_folder.find(models_dir)
     if not folders:
         command = "`python -m core.training --recipe tutorial`"
         yield Finding("broken", f"models: there is none, {command} trains one")
     split = _test_split()
     for folder in folders:
         yield from _model(folder, split)
+    for path in output_folder.leftovers(models_dir):
+        if path.name.endswith(output_folder.EARLIER_SUFFIX):
+            words = "the model that a killed training was about to replace: rename it, or remove it"
+        else:
+            words = "the unfinished model of a training: remove it, unless one is running"
+        yield Finding("warning", f"{shown(path)}: {words}")
 
 
 def _model(folder: ModelFolder, split: Split | None) -> Iterator[Finding]:

@@ -15,6 +15,9 @@ from core.model_folder import FILES, MEASURING_PREFIX, ModelFolder, Stamp
 from core.paths import shown
 
 
+EARLIER_SUFFIX = "-earlier"
+
+
 class OutputError(Exception):
     """A folder cannot be written there; the message is one sentence that says what to do."""
 
@@ -106,7 +109,7 @@ class StagedFolder:
         """Rename the folder to replace; None if there is none, or if it has changed meanwhile."""
         if self._replaced is None:
             return None
-        earlier = self.path.with_name(f"{self.path.name}-earlier")
+        earlier = self.path.with_name(self.path.name + EARLIER_SUFFIX)
         try:
             self._output.rename(earlier)
         except FileNotFoundError:
@@ -144,6 +147,14 @@ class StagedFolder:
         except OSError as error:
             reason = error.strerror or error
             self.remark = f"The earlier model could not be removed ({reason}): {shown(earlier)}."
+
+
+def leftovers(models_dir: Path) -> list[Path]:
+    """Return the hidden folders in a directory: of trainings that run, or that were killed."""
+    if not models_dir.is_dir():
+        return []
+    paths = (path for path in models_dir.iterdir() if path.name.startswith("."))
+    return sorted(path for path in paths if path.is_dir())
 
 
 def _check(output: Path, replace: bool) -> None:

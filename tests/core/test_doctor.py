@@ -292,6 +292,14 @@ class TestModels:
         assert broken.state == "broken"
         assert "4/dense_layer_7/bias" in broken.text
 
+    def test_what_a_killed_training_left_is_named(self, folder: Path) -> None:
+        for name in (".mine-0123abcd", ".mine-0123abcd-earlier"):
+            (folder.parent / name).mkdir()
+        sound, unfinished, earlier = doctor.models(folder.parent)
+        assert [sound.state, unfinished.state, earlier.state] == ["good", "warning", "warning"]
+        assert ".mine-0123abcd: the unfinished model of a training: remove it" in unfinished.text
+        assert ".mine-0123abcd-earlier: the model that a killed training" in earlier.text
+
     def test_not_measured(self, folder: Path) -> None:
         (folder / model_folder.INSIGHTS_FILE).unlink()
         warning, computes = self.check(folder)
