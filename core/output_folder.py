@@ -14,7 +14,6 @@ from core.interrupts import held_back
 from core.model_folder import FILES, MEASURING_PREFIX, ModelFolder, Stamp
 from core.paths import shown
 
-
 EARLIER_SUFFIX = "-earlier"
 
 
