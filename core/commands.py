@@ -25,8 +25,8 @@ def exit_status(main: Callable[[], int]) -> int | str | None:
 
     Source: https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     status: int | str | None
     try:
         status = main()
