@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from html import escape
 
 import numpy as np
@@ -213,6 +214,7 @@ def link(target: str, words: str) -> str:
     return f'<a href="{escape(target)}" target="_self">{words}</a>'
 
 
+@lru_cache(256)  # each run of a page asks for the names of all layers
 def as_text(text: str) -> str:
     """Return Markdown that Streamlit shows as the text itself: a name, or words of an address.
 
