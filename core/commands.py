@@ -25,11 +25,7 @@ def exit_status(main: Callable[[], int]) -> int | str | None:
 
     Source: https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """
-<<<<<<< HEAD
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115, until the process ends
-=======
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
->>>>>>> h-text
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     status: int | str | None
     try:
