@@ -118,7 +118,7 @@ def _join(wanted: Wanted) -> _Count | None:
         return refused
     joined = _Count(wanted, job)
     try:
-        _until_disconnected(id(job), job)
+        _until_disconnected(joined)
         # In a session whose browser has gone, this line stops the script run. So a job is never
         # left to a session that was disconnected before Streamlit knew of the job.
         st.session_state["count"] = joined
@@ -132,15 +132,21 @@ def _keep(wanted: Wanted, result: dict[str, Any]) -> None:
     cache.keep_count(*wanted, Answers(tuple(result["right"]), tuple(result["counts"])))
 
 
-def _leave(job: Job) -> None:
-    if not job.done:
-        job.cancel(GRACE_S)
+def _leave(count: _Count) -> None:
+    """Give a count up that is not done, unless the browser is back within `GRACE_S`."""
+    if count.job is not None and not count.job.done:
+        count.job.cancel(GRACE_S)
 
 
-# Streamlit releases a session's resources when its browser disconnects, whether or not the browser
-# comes back to the session; tests/faults/test_counts.py would notice if that changed. One entry: a
+# Streamlit releases a session's resources when its browser disconnects, although the browser may
+# come back to the session; tests/faults/test_counts.py fails where it does not. One entry, for a
 # session counts one thing at a time.
-@st.cache_resource(scope="session", on_release=_leave, max_entries=1, show_spinner=False)
-def _until_disconnected(ident: int, _job: Job) -> Job:
-    """Give the job up when the browser disconnects; `ident` tells jobs apart for the cache."""
-    return _job
+@st.cache_resource(
+    scope="session",
+    on_release=_leave,
+    max_entries=1,
+    hash_funcs={_Count: id},
+    show_spinner=False,
+)
+def _until_disconnected(count: _Count) -> _Count:
+    return count
