@@ -13,10 +13,11 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache, wraps
 from pathlib import Path
-from threading import Lock, Timer
+from threading import Event, Lock, Timer
 from typing import TYPE_CHECKING, Literal, ParamSpec
 
 import numpy as np
@@ -34,6 +35,15 @@ FIGURE_DPI = 150
 _ROOT = Path(__file__).resolve().parents[1]
 _IDLE = 120.0  # seconds without a figure after which the process ends
 _MOST_KEPT = 16  # of 0.6 MB at most, what they were drawn from included
+# Seconds for one figure, the start of the process included; after that the process is killed. On
+# two cores with a load of 13 a sheet of 512 maps took 24 s, and a map in a new process 9 s.
+_TIMEOUT_S = 45.0
+# Seconds that a figure waits for those before it. With two attempts of `_TIMEOUT_S` that makes two
+# and a half minutes at most; Streamlit's browser side gives up after three.
+_MAX_WAIT_S = 60.0
+# Seconds without an attempt after two processes in a row were killed. Those who wait, in threads or
+# for one, are refused at once instead of one minute after the other.
+_PAUSE_S = 10.0
 _NICE = 5  # students who are served come first, where both want the same core
 
 
@@ -41,36 +51,50 @@ class DrawingError(RuntimeError):
     """A figure could not be drawn."""
 
 
+_TOO_LONG = "The figure could not be drawn in time: please try again in a minute."
+
 _draw: dict[str, Callable[..., bytes]] = {}
 _process: subprocess.Popen[bytes] | None = None
 _one_at_a_time = Lock()
+_paused_until = 0.0  # by time.monotonic()
 
 
 def _elsewhere(function: Callable[Arguments, bytes]) -> Callable[Arguments, bytes]:
     """Lets the other process draw. What a whole class downloads is drawn once.
 
-    The function then raises DrawingError where that process cannot start, or fails."""
+    The function then raises DrawingError where that process cannot start, fails or takes too long,
+    and where too many others wait."""
     _draw[function.__name__] = function
 
     @wraps(function)
     def ask(*args: Arguments.args, **kwargs: Arguments.kwargs) -> bytes:
         request = pickle.dumps((function.__name__, args, kwargs))
-        with _one_at_a_time:
+        if not _one_at_a_time.acquire(timeout=_MAX_WAIT_S):
+            raise DrawingError("Too many figures are wanted now: please try again in a minute.")
+        try:
             return _drawn(request)
+        finally:
+            _one_at_a_time.release()
 
     return ask
 
 
 @lru_cache(_MOST_KEPT)
 def _drawn(request: bytes) -> bytes:
+    global _paused_until
+    if time.monotonic() < _paused_until:
+        raise DrawingError(_TOO_LONG)
     for is_new in (False, True):
         try:
             figure, problem = _exchange(request)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             _end()
+            if is_new and isinstance(error, TimeoutError):
+                _paused_until = time.monotonic() + _PAUSE_S
+                raise DrawingError(_TOO_LONG) from error
             if is_new:
                 raise DrawingError("The figure could not be drawn: please try again.") from error
-            continue  # it has ended since the last figure
+            continue  # it has ended since the last figure, or hung
         break
     if problem:
         raise DrawingError(f"The figure could not be drawn: {problem}.")
@@ -78,7 +102,12 @@ def _drawn(request: bytes) -> bytes:
 
 
 def _exchange(request: bytes) -> tuple[bytes, str]:
-    """The figure, or what went wrong."""
+    """Return the figure and what went wrong; kill the process after `_TIMEOUT_S`.
+
+    Raises:
+        TimeoutError: The process was killed.
+        OSError, EOFError, pickle.UnpicklingError: It did not start, or has ended.
+    """
     global _process
     if _process is None:
         _process = subprocess.Popen(
@@ -90,10 +119,27 @@ def _exchange(request: bytes) -> tuple[bytes, str]:
         )
     assert _process.stdin is not None
     assert _process.stdout is not None
-    _process.stdin.write(request)
-    _process.stdin.flush()
-    answer: tuple[bytes, str] = pickle.load(_process.stdout)
+    is_late = Event()
+    watchdog = Timer(_TIMEOUT_S, _kill, [_process, is_late])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        _process.stdin.write(request)
+        _process.stdin.flush()
+        answer: tuple[bytes, str] = pickle.load(_process.stdout)
+    except (OSError, EOFError, pickle.UnpicklingError) as error:
+        if is_late.is_set():
+            raise TimeoutError from error
+        raise
+    finally:
+        watchdog.cancel()
     return answer
+
+
+def _kill(process: subprocess.Popen[bytes], is_late: Event) -> None:
+    """End a process whose figure does not come, which ends the wait for its pipe as well."""
+    is_late.set()
+    process.kill()
 
 
 @atexit.register

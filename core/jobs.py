@@ -2,6 +2,8 @@
 
 The process that serves students has no time for it. The work is one of this project's commands that
 prints JSON, a line each: {"progress": 0 to 1} now and then, and {"result": ...} at its end.
+
+Visitors who want the same result share one run of the command. The run ends with the last of them.
 """
 
 from __future__ import annotations
@@ -9,19 +11,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from threading import Lock, Semaphore, Thread
+from threading import Condition, Thread, Timer
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[1]
 MOST_WAITING = 20
 _NO_RESULT = "It ended without a result: please try again."
 
-# One at a time: on a small machine the other core serves. Whoever came first goes first.
-_turn = Semaphore(1)
-_line: list[Job] = []
-_lock = Lock()
+# All runs that somebody wants, by key, in the order in which they came. The first one has a
+# process, the others wait: on a small machine the other core serves.
+_runs: dict[Hashable, _Run] = {}
+_changed = Condition()  # guards `_runs` and what is in them
 
 
 class TooManyJobs(Exception):
@@ -29,76 +31,129 @@ class TooManyJobs(Exception):
 
 
 class Job:
-    """A command that runs, or waits for its turn.
+    """One visitor's wish for the result of a command, which runs or waits for its turn.
 
     Attributes:
-        progress: how much of the work is done, 0 to 1.
-        result: what the command printed as such; None before, and where it failed.
-        problem: why there is no result, one sentence; "" where there may still be one.
-        cancelled: whether nobody wants it any more.
+        cancelled: True once `cancel` was called.
     """
 
-    def __init__(self, command: Sequence[str], known: Callable[[], Any]) -> None:
-        """Get in line.
+    def __init__(self, key: Hashable, command: Sequence[str], keep: Callable[[Any], None]) -> None:
+        """Join the run with the same key, or get in line with a new one.
 
         Args:
-            command: a module of this project and its arguments.
-            known: asked when it is the command's turn, for somebody else may have run it
-                meanwhile: its result, or None.
+            key: Names the result; jobs with equal keys share one run.
+            command: A module of this project and its arguments.
+            keep: Called with the result, from another thread, before any job of the run is done.
 
         Raises:
-            TooManyJobs: `MOST_WAITING` are in line.
+            TooManyJobs: `MOST_WAITING` runs are in line, none of which has this key.
         """
-        self.progress = 0.0
-        self.result: Any = None
-        self.problem = ""
-        self._command, self._known = command, known
-        self._process: subprocess.Popen[str] | None = None
         self.cancelled = False
-        with _lock:
-            if len(_line) >= MOST_WAITING:
-                raise TooManyJobs
-            _line.append(self)
-        Thread(target=self._wait_and_run, daemon=True).start()
+        self._left = False
+        with _changed:
+            if key not in _runs:
+                if len(_runs) >= MOST_WAITING:
+                    raise TooManyJobs
+                _runs[key] = _Run(key, command, keep)
+            self._run = _runs[key]
+            self._run.wanted_by.add(self)
+
+    @property
+    def progress(self) -> float:
+        """Share of the work that is done, 0 to 1."""
+        return self._run.progress
+
+    @property
+    def result(self) -> Any:
+        """What the command printed as its result; None before, and if it failed."""
+        return self._run.result
+
+    @property
+    def problem(self) -> str:
+        """Why there is no result, as one sentence; "" while there may still be one."""
+        return self._run.problem
 
     @property
     def done(self) -> bool:
-        """Whether it has ended, with or without a result."""
-        return self.result is not None or bool(self.problem) or self.cancelled
+        """True once the job has ended, with or without a result."""
+        return self.result is not None or bool(self.problem) or self._left
 
     @property
     def before(self) -> int:
-        """How many others come first."""
-        with _lock:
-            return _line.index(self) if self in _line else 0
+        """Number of runs that come first."""
+        with _changed:
+            return self._run.place()
 
-    def cancel(self) -> None:
-        """End it now, without a result."""
-        with _lock:
-            self.cancelled = True
-            if self in _line:
-                _line.remove(self)
-            if self._process is not None:
-                self._process.kill()
+    def cancel(self, after_s: float = 0.0) -> None:
+        """Give the result up; the run ends if nobody else wants it.
+
+        Args:
+            after_s: Seconds until then. Whoever wants the result again meanwhile makes another
+                job with the same key, which joins the same run.
+        """
+        self.cancelled = True
+        if after_s <= 0:
+            self._leave()
+            return
+        timer = Timer(after_s, self._leave)
+        timer.daemon = True
+        timer.start()
+
+    def _leave(self) -> None:
+        with _changed:
+            self._left = True
+            self._run.wanted_by.discard(self)
+            if not self._run.wanted_by:
+                self._run.stop()
+
+
+class _Run:
+    """One run of a command for all jobs with the same key. Its methods need `_changed`."""
+
+    def __init__(self, key: Hashable, command: Sequence[str], keep: Callable[[Any], None]) -> None:
+        self.progress = 0.0
+        self.result: Any = None
+        self.problem = ""
+        self.wanted_by = set[Job]()
+        self._key, self._command, self._keep = key, command, keep
+        self._process: subprocess.Popen[str] | None = None
+        Thread(target=self._wait_and_run, daemon=True).start()
+
+    def place(self) -> int:
+        """Number of runs before this one, 0 for one that is no longer in line."""
+        return list(_runs).index(self._key) if self._is_in_line() else 0
+
+    def stop(self) -> None:
+        """End the process, or never start it, and let the next run begin."""
+        if self._is_in_line():
+            del _runs[self._key]
+            _changed.notify_all()
+        if self._process is not None:
+            self._process.kill()
+
+    def _is_in_line(self) -> bool:
+        return _runs.get(self._key) is self
 
     def _wait_and_run(self) -> None:
-        with _turn:
-            result, problem = None, _NO_RESULT
-            try:
-                if not self.done:
-                    result = self._known()
-                if result is None:
-                    result, problem = self._run()
-            finally:  # whatever happened, nobody waits for it any longer
-                with _lock:
-                    self.result, self.problem = result, "" if self.cancelled else problem
-                    if self in _line:
-                        _line.remove(self)
+        with _changed:
+            _changed.wait_for(lambda: self.place() == 0)
+        result, problem = None, ""
+        try:
+            found, problem = self._execute()
+            if found is not None:
+                self._keep(found)
+                result = found
+        finally:  # whatever happened, nobody waits any longer
+            with _changed:
+                if self._is_in_line():  # else nobody wants it
+                    self.result = result
+                    self.problem = "" if result is not None else problem or _NO_RESULT
+                    self.stop()
 
-    def _run(self) -> tuple[Any, str]:
-        """What came out, and what went wrong."""
-        with _lock:
-            if self.cancelled:
+    def _execute(self) -> tuple[Any, str]:
+        """Return the result and what went wrong."""
+        with _changed:
+            if not self._is_in_line():
                 return None, ""
             try:
                 process = self._process = subprocess.Popen(

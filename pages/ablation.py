@@ -181,7 +181,6 @@ def accuracies(wanted: Wanted, timed: bool) -> None:
     model, off, mean = wanted
     before = after = None
     if insights is not None:
-        counting.take_result()
         before = cache.counted_answers(model, "", to_mean=False)
         after = cache.counted_answers(model, off, mean)
     counted = before is not None and after is not None

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, pairwise, repeat
 from pathlib import Path
+from threading import Timer
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,7 +30,8 @@ SCALE = Scale.of(MAPS)
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept() -> Iterator[None]:
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(drawing, "_paused_until", 0.0)
     drawing._drawn.cache_clear()
     yield
     drawing._drawn.cache_clear()
@@ -133,6 +136,64 @@ def test_a_process_that_cannot_start_is_one_sentence(monkeypatch: pytest.MonkeyP
         patch.setattr(drawing, "sys", SimpleNamespace(executable="/nowhere/python"))
         with pytest.raises(DrawingError, match=r"^The figure could not be drawn: please try again"):
             map_figure()
+    assert map_figure()
+
+
+def test_a_figure_that_hangs_comes_from_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so do those that wait for it."""
+    kept = map_figure()
+    hangs = process_id()
+    # Only the first exchange is cut short: a new process takes seconds where the machine is busy.
+    limits = chain([0.2], repeat(drawing._TIMEOUT_S))
+    monkeypatch.setattr(drawing, "Timer", lambda _, *call: Timer(next(limits), *call))
+    drawing._drawn.cache_clear()
+    os.kill(hangs, signal.SIGSTOP)
+    with ThreadPoolExecutor(3) as downloads:
+        figures = list(downloads.map(map_figure, ["a map", "another one", "a third one"]))
+    assert figures[0] == kept
+    assert len(set(figures)) == 3
+    assert process_id() != hangs
+    assert not is_there(hangs)
+
+
+def test_figures_that_always_hang_are_refused_after_two_attempts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those that wait are refused with the first one, not one after the other."""
+    kept = map_figure()
+    exchange, attempts = drawing._exchange, list[bytes]()
+
+    def counted(request: bytes) -> tuple[bytes, str]:
+        attempts.append(request)
+        return exchange(request)
+
+    sentence = r"^The figure could not be drawn in time: please try again in a minute\.$"
+    with monkeypatch.context() as patch:
+        patch.setattr(drawing, "_TIMEOUT_S", 0.01)  # less than a process takes to start
+        patch.setattr(drawing, "_exchange", counted)
+        os.kill(process_id(), signal.SIGSTOP)
+        with ThreadPoolExecutor(5) as downloads:
+            waiting = [downloads.submit(map_figure, f"number {index}") for index in range(20)]
+        for download in waiting:
+            with pytest.raises(DrawingError, match=sentence):
+                download.result()
+        assert len(attempts) == 2
+        assert map_figure() is kept  # what has been drawn needs no process
+        patch.setattr(drawing, "_paused_until", 0.0)
+        with pytest.raises(DrawingError, match=sentence):
+            map_figure("after the pause")
+        assert len(attempts) == 4
+    monkeypatch.setattr(drawing, "_paused_until", 0.0)
+    assert map_figure("with time enough")
+
+
+def test_the_wait_for_other_figures_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "_MAX_WAIT_S", 0.05)
+    with (
+        drawing._one_at_a_time,
+        pytest.raises(DrawingError, match=r"^Too many figures are wanted now"),
+    ):
+        map_figure()
     assert map_figure()
 
 

@@ -11,10 +11,11 @@ from urllib.parse import urlencode
 
 import websocket
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from benchmarks.server import Server
-from benchmarks.student import Student
+from benchmarks.student import DeltaPath, Student
 from tests.pages.conftest import PAGES as SCRIPTS
 
 PAGES = ("", *SCRIPTS[1:])  # Home's address is empty
@@ -23,6 +24,21 @@ PATIENCE = 60.0  # seconds; the end of all patience, not what anything should ta
 
 class Visitor(Student):
     """Looks at what the page says, and can speak without waiting for the answer."""
+
+    _session = ""
+
+    def reconnect(self) -> None:
+        """Connect to the same session again, as a browser does whose connection broke."""
+        self._socket = websocket.create_connection(
+            f"ws://{self.host}/_stcore/stream",
+            timeout=self._timeout,
+            subprotocols=["streamlit", "no-token", self._session],
+        )
+
+    def _take(self, message: ForwardMsg, touched: set[DeltaPath], images: list[str]) -> None:
+        if message.WhichOneof("type") == "new_session":
+            self._session = message.new_session.initialize.session_id
+        super()._take(message, touched, images)
 
     def close(self) -> None:
         """Leaves, even where the server has hung up first."""

@@ -136,10 +136,10 @@ def test_a_count_over_all_images(open_page: Open, monkeypatch: pytest.MonkeyPatc
 
         before, progress, problem, done, cancelled = 0, 1.0, "", True, False
 
-        def __init__(self, command: list[str], known: Any) -> None:
+        def __init__(self, _key: object, command: list[str], keep: Any) -> None:
             commands.append(command)
-            assert known() is None
             self.result = {"right": [900] * 10, "counts": [1000] * 10}
+            keep(self.result)
 
         def cancel(self) -> None:
             raise AssertionError("nobody cancelled it")
