@@ -37,9 +37,9 @@ CLASSES = len(CLASS_NAMES)
 _BATCH_SIZE = 32
 # Each takes about 40 MB.
 _THREADS = min(os.cpu_count() or 1, 4)
-# How long the stages take, in forward passes of the split (benchmarks/insights.py): the progress
-# bar's scale.
-_PASS_COST, _SEPARATION_COST, _EMBEDDING_COST = 7.0, 0.3, 25.0
+# How long the stages take on two cores, in forward passes of the split in the pool: the progress
+# bar's scale. benchmarks/insights.py prints the figures.
+_PASS_COST, _SEPARATION_COST, _EMBEDDING_COST = 8.0, 0.6, 30.0
 TOP = 9
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 DUPLICATE = 0.95
@@ -700,7 +700,10 @@ def _embedding(
     done = itertools.count(1)
 
     def callback(_round: int, _error: float, _places: NDArray[np.float64]) -> None:
-        progress(min(next(done) * _ROUNDS_A_CALL / sum(rounds.values()), 1.0))
+        share = min(next(done) * _ROUNDS_A_CALL / sum(rounds.values()), 1.0)
+        # The search for neighbours takes a tenth of the time. After that a round takes the longer
+        # the larger the map has become, because openTSNE's grid has a fixed cell size.
+        progress(0.1 + 0.9 * share**2)
 
     tsne = TSNE(
         perplexity=min(30, (len(features) - 1) / 3),

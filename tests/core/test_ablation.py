@@ -128,8 +128,10 @@ def without(network, images, name, index):
     return network.layers[-1].pre_activation(x)
 
 
+@pytest.mark.parametrize("max_values_together", [1, 200, 2**22])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_each_filter_off_is_a_forward_pass_without_it(name):
+def test_each_filter_off_is_a_forward_pass_without_it(name, max_values_together, monkeypatch):
+    monkeypatch.setattr(ablation, "_MAX_VALUES_TOGETHER", max_values_together)
     network = NETWORKS[name]
     images = RNG.random((7, 9, 8, 1), dtype=np.float32)
     outputs = network.activations(images)

@@ -1,4 +1,9 @@
 import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -364,6 +369,37 @@ def test_progress_rises_to_1(network, split):
     assert shares[-1] == 1
 
 
+@pytest.mark.usefixtures("quick_embedding")
+def test_results_do_not_depend_on_the_number_of_threads(network, monkeypatch):
+    split = make_split(400)  # 13 batches, more than the threads have ahead
+    monkeypatch.setattr(insights, "_THREADS", 1)
+    expected = compute(network, split, epochs=[network]).to_arrays()
+    monkeypatch.setattr(insights, "_THREADS", 4)
+    found = compute(network, split, epochs=[network]).to_arrays()
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.usefixtures("quick_embedding")
+def test_progress_is_reported_after_each_batch(network):
+    counts = []
+    compute(network, make_split(100), lambda _share, words: counts.append(words))
+    assert [words for words in counts if words.endswith("of 100 images")] == [
+        f"insights: {done} of 100 images" for done in (0, 32, 64, 96, 100)
+    ]
+
+
+@pytest.mark.usefixtures("quick_embedding")
+def test_an_error_in_a_thread_is_raised(network, monkeypatch):
+    def fail(_pixels):
+        raise MemoryError("no memory")
+
+    monkeypatch.setattr(insights, "to_input", fail)
+    with pytest.raises(MemoryError, match="no memory"):
+        compute(network, make_split())
+
+
 @pytest.fixture(scope="module", params=model_folder.find(), ids=lambda folder: folder.name)
 def shipped(request):
     return request.param
@@ -491,3 +527,90 @@ class TestCommand:
         )
         assert insights.main([str(folder.path)]) == 1
         assert "not 10 classes" in capsys.readouterr().err
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the shipped tutorial model without its insights."""
+    folder = model_folder.ModelFolder(tmp_path / "copy")
+    shutil.copytree(model_folder.MODELS_DIR / "tutorial", folder.path)
+    (folder.path / model_folder.INSIGHTS_FILE).unlink()
+    return folder
+
+
+def start(script, *arguments):
+    """Start a Python script in the repository's folder; its errors come as text."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        cwd=model_folder.MODELS_DIR.parents[1],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+WITHOUT_OPENTSNE = """
+import sys
+sys.modules["openTSNE"] = None  # importing it raises ImportError
+"""
+
+
+def test_the_command_names_a_missing_package_before_it_starts(copied):
+    script = WITHOUT_OPENTSNE + "from core.insights import main; sys.exit(main(sys.argv[1:]))"
+    process = start(script, copied.path)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    # No line of the progress bar comes before.
+    (line,) = errors.splitlines()
+    assert line.startswith("Insights need the package openTSNE (")
+    assert line.endswith("install it with `pip install -r requirements.txt`.")
+    assert copied.insights() is None
+
+
+def test_measuring_without_the_package_raises_one_sentence(copied):
+    script = (
+        WITHOUT_OPENTSNE
+        + """
+from pathlib import Path
+from core.dataset import load_split
+from core.insights import InsightsError
+from core.model_folder import ModelFolder
+
+def refuse_progress(share, words):
+    sys.exit("the work began")
+
+try:
+    ModelFolder(Path(sys.argv[1])).measure(load_split("test"), refuse_progress)
+except InsightsError as error:
+    print(error, file=sys.stderr)
+"""
+    )
+    process = start(script, copied.path)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0
+    (line,) = errors.splitlines()
+    assert "openTSNE" in line
+    assert "pip install" in line
+
+
+def test_ctrl_c_ends_the_command_and_its_threads(copied):
+    script = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the parent does with it
+from core.insights import main
+sys.exit(main(sys.argv[1:]))
+"""
+    process = start(script, copied.path)
+    try:
+        first = process.stderr.readline()
+        assert "of 10,000 images" in first
+        process.send_signal(signal.SIGINT)
+        # A fraction of a second; the whole run would take a minute or more.
+        _, errors = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "Interrupted: nothing was written."
+    assert "Traceback" not in errors
+    assert copied.insights() is None
