@@ -565,7 +565,7 @@ def test_the_command_names_a_missing_package_before_it_starts(copied):
     (line,) = errors.splitlines()
     assert line.startswith("Insights need the package openTSNE (")
     assert line.endswith("install it with `pip install -r requirements.txt`.")
-    assert copied.insights() is None
+    assert copied.read().insights() is None
 
 
 def test_measuring_without_the_package_raises_one_sentence(copied):
@@ -613,4 +613,4 @@ sys.exit(main(sys.argv[1:]))
     assert process.returncode == 130
     assert errors.splitlines()[-1] == "Interrupted: nothing was written."
     assert "Traceback" not in errors
-    assert copied.insights() is None
+    assert copied.read().insights() is None
