@@ -22,15 +22,13 @@ from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from core.commands import run
 from core.dataset import CLASS_NAMES, DatasetError, Split, load_split, to_input
 from core.interrupts import status_of
-from core.keras_file import ModelError
-from core.network import Activation, Array, Conv2D, Dense, Layer, MaxPooling2D, Network
+from core.network import Activation, Array, Conv2D, Dense, Layer, MaxPooling2D, ModelError, Network
 from core.progress import Progress, ProgressBar
 from core.statistics import wilson
 
@@ -402,7 +400,7 @@ class EachFilterOff:
     def _patches(self, change: Array) -> Array:
         """Return the cells that the reader multiplies, (filters, n·positions, cells)."""
         if isinstance(self._reader, Conv2D):
-            windows = _windows(self._reader, change)  # (n, rows, cols, filters, kh, kw)
+            windows = self._reader.windows(change)  # (n, rows, cols, filters, kh, kw)
             by_channel = windows.transpose(3, 0, 1, 2, 4, 5)
             cells = windows.shape[4] * windows.shape[5]
         else:
@@ -447,17 +445,6 @@ def _of_channels(layer: Layer, channels: slice | NDArray[np.intp]) -> Layer:
     return Dense(layer.name, (*shape, len(some)), {"kernel": some})
 
 
-def _windows(layer: Conv2D, x: Array) -> Array:
-    """Return the patches under a convolution's kernel, (n, rows, cols, channels, kh, kw)."""
-    rows, cols = layer.rows, layer.cols
-    if rows.before or rows.after or cols.before or cols.after:
-        around = ((rows.before, rows.after), (cols.before, cols.after))
-        x = np.pad(x, ((0, 0), *around, (0, 0)))
-    windows = sliding_window_view(x, layer.weights["kernel"].shape[:2], axis=(1, 2))
-    strided: Array = windows[:, :: rows.stride, :: cols.stride]
-    return strided
-
-
 class _Brings:
     """What some channels of its input bring a layer that sums up, without its bias.
 
@@ -476,7 +463,7 @@ class _Brings:
         """The sums (n, *output_shape) for a batch of these channels, until the next call."""
         layer, kernel, sums = self._layer, self._layer.weights["kernel"], self._sums[: len(x)]
         if isinstance(layer, Conv2D):
-            windows = _windows(layer, x)
+            windows = layer.windows(x)
             # As in the layer itself, but a column a patch: x has its channels one after the other,
             # so whole rows of a map are copied.
             patches = self._patches[:, :, :, : len(x)]

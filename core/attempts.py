@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from core.keras_file import ModelError
+from core.network import ModelError
 
 ATTEMPTS_FILE = Path(__file__).resolve().parents[1] / "assets" / "attempts.csv"
 

@@ -190,7 +190,7 @@ def models(models_dir: Path | None = None) -> Iterator[Finding]:
 
 
 def _model(folder: ModelFolder, split: Split | None) -> Iterator[Finding]:
-    from core.keras_file import ModelError
+    from core.network import ModelError
 
     title = f"model {folder.name}"
     try:
@@ -216,7 +216,7 @@ def _model(folder: ModelFolder, split: Split | None) -> Iterator[Finding]:
 def _files(files: ModelFiles) -> Iterator[Finding]:
     """What is wrong with the files beside the network, each of which may be missing."""
     from core import model_folder
-    from core.keras_file import ModelError
+    from core.network import ModelError
 
     def checkpoints() -> None:
         for epoch in files.checkpoint_epochs():
@@ -248,7 +248,7 @@ def _computes(files: ModelFiles, network: Network, split: Split) -> Iterator[Fin
     import numpy as np
 
     from core.dataset import to_input
-    from core.keras_file import ModelError
+    from core.network import ModelError
 
     sample = slice(None, None, SAMPLE_STEP)
     labels = split.labels[sample]

@@ -28,8 +28,7 @@ from core.ablation import EachFilterOff, Tally, convolutions
 from core.commands import run
 from core.dataset import CLASS_NAMES, DatasetError, Split, load_split, to_input
 from core.interrupts import status_of
-from core.keras_file import ModelError
-from core.network import Array, Layer, Network, Shape
+from core.network import Array, Layer, ModelError, Network, Shape
 from core.progress import Progress, ProgressBar
 
 CLASSES = len(CLASS_NAMES)

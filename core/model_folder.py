@@ -38,8 +38,8 @@ from numpy.typing import NDArray
 
 from core.dataset import Split
 from core.insights import Insights, compute
-from core.keras_file import MAX_CONFIG_BYTES, MAX_WEIGHTS_BYTES, ModelError
 from core.network import Network
+from core.network.keras_file import MAX_CONFIG_BYTES, MAX_WEIGHTS_BYTES, ModelError
 from core.paths import readable, shell_word, shown
 from core.progress import Progress
 

@@ -37,7 +37,6 @@ from core.commands import exit_status
 from core.dataset import CLASS_NAMES, DatasetError, Split, hold_out, load_split, to_input
 from core.insights import InsightsError, require_embedding_package
 from core.interrupts import status_of
-from core.keras_file import ModelError
 from core.model_card import model_card
 from core.model_folder import (
     CARD_FILE,
@@ -48,6 +47,7 @@ from core.model_folder import (
     NETWORK_FILE,
     ModelFolder,
 )
+from core.network import ModelError
 from core.output_folder import OutputError, StagedFolder
 from core.paths import shown
 from core.progress import Progress, ProgressBar, part_of

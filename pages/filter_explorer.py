@@ -10,8 +10,7 @@ from core import cache, drawing, images
 from core.dataset import CLASS_NAMES
 from core.images import PIXELS, FloatArray, Scale, sheet_uri
 from core.insights import QUANTILES, Insights
-from core.keras_file import ModelError
-from core.network import Network
+from core.network import ModelError, Network
 from ui import controls, figures, frame, microscope, serving
 from ui.contact_sheet import COLUMNS, contact_sheet
 from ui.downloads import downloads

@@ -15,8 +15,7 @@ from core.cache import Version
 from core.dataset import CLASS_NAMES
 from core.images import PIXELS, SPLIT_COLOURS, Scale
 from core.insights import Insights, calibration_error, doubted_labels
-from core.keras_file import ModelError
-from core.network import Layer
+from core.network import Layer, ModelError
 from ui import charts, controls, figures, frame, serving
 from ui.card import card_html
 from ui.contact_sheet import COLUMNS, contact_sheet

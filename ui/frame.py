@@ -20,9 +20,8 @@ from core.cache import Version
 from core.dataset import CLASS_NAMES, DatasetError
 from core.images import PIXELS
 from core.insights import Insights
-from core.keras_file import ModelError
 from core.model_folder import ModelFolder, ModelReplaced
-from core.network import Network
+from core.network import ModelError, Network
 from ui import controls, figures, log, serving
 from ui.serving import Rank
 from ui.share import share

@@ -25,8 +25,8 @@ from streamlit.components.v2.bidi_component import main as bidi_component
 from streamlit.runtime.app_session import AppSession
 
 from core import memory
-from core.keras_file import ModelError
 from core.model_folder import ModelReplaced
+from core.network import ModelError
 from ui import figures, frontend
 
 Arguments = ParamSpec("Arguments")

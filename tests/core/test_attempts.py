@@ -1,7 +1,7 @@
 import pytest
 
 from core import attempts
-from core.keras_file import ModelError
+from core.network import ModelError
 
 HEADER = "change,settings,epochs,validation_loss,validation_accuracy,kept\n"
 

@@ -15,9 +15,8 @@ import pytest
 
 from core import ablation, insights
 from core.dataset import Split, load_split, to_input
-from core.keras_file import ModelError
 from core.model_folder import MODELS_DIR
-from core.network import BatchNormalization, Layer, Network, ReLU, Rescaling
+from core.network import BatchNormalization, Layer, ModelError, Network, ReLU, Rescaling
 
 SENTENCE = 'The layer "{}" gives numbers beyond 10¹⁵ for an image, because .*: choose .*\\.'
 

@@ -12,8 +12,8 @@ import pytest
 
 from core import attempts, model_folder, training
 from core.dataset import DatasetError, Split, hold_out, to_input
-from core.keras_file import ModelError
 from core.model_folder import ModelFolder
+from core.network import ModelError
 from core.output_folder import StagedFolder
 from core.progress import ProgressBar
 from core.recipe import Recipe

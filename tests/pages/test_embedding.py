@@ -14,7 +14,7 @@ import ui.downloads
 from core import cache
 from core.dataset import CLASS_NAMES
 from core.insights import Insights
-from core.keras_file import ModelError
+from core.network import ModelError
 from tests.pages.conftest import Open, assert_sound, text
 from ui import image_map
 

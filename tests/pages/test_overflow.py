@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from core import model_folder
-from core.keras_file import ModelError
-from core.network import Network
+from core.network import ModelError, Network
 from tests.pages.conftest import VIEWS, Open, assert_sound, html, text
 
 SENTENCE = (

@@ -309,7 +309,7 @@ export class Outputs {
   }
 }
 
-/** Shares of 1 from logits, as core/network.py has it: the largest logit is subtracted first. */
+/** Shares of 1 from logits, as core/network/activations.py has it: the largest logit is subtracted first. */
 export function softmax(logits, chosen) {
   const largest = Math.max(...logits);
   const exponentials = logits.map((logit) => Math.exp(logit - largest));

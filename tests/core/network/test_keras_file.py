@@ -18,9 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from core import keras_file
-from core.keras_file import ModelError
-from core.network import Network
+from core.network import ModelError, Network, keras_file
 
 # Keras turns TensorFlow's arrays into NumPy's in a way that NumPy 2 finds old-fashioned.
 pytestmark = pytest.mark.filterwarnings(

@@ -1,0 +1,91 @@
+"""The structure of the code: which package may import which, and no cycles."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+MAY_IMPORT = {
+    "core": {"core"},
+    "ui": {"core", "ui"},
+    "pages": {"core", "ui"},
+    "benchmarks": {"benchmarks", "core", "ui"},
+}
+"""Imports point one way: pages → ui → core."""
+
+
+def modules() -> dict[str, Path]:
+    """Return the path of each module of the app, by its dotted name."""
+    found = {}
+    for package in MAY_IMPORT:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            if (
+                "peer" not in parts
+            ):  # the direct port of the tutorial, which the app is timed against
+                found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+def imports(path: Path, *, at_import_only: bool) -> set[str]:
+    """Return the dotted names that a module imports.
+
+    Args:
+        path: The module's file.
+        at_import_only: Leave out imports inside functions and for type checkers.
+    """
+    found = set()
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if at_import_only else list(ast.walk(tree))
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+MODULES = modules()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_point_one_way(name: str) -> None:
+    own = {module.partition(".")[0] for module in imports(MODULES[name], at_import_only=False)}
+    assert own & {*MAY_IMPORT, "tests"} <= MAY_IMPORT[name.partition(".")[0]]
+
+
+def test_core_does_not_know_streamlit() -> None:
+    known = {
+        name
+        for name, path in MODULES.items()
+        if name.startswith("core.")
+        and any(module.startswith("streamlit") for module in imports(path, at_import_only=False))
+    }
+    assert known == set()
+
+
+def test_only_training_imports_tensorflow_and_keras() -> None:
+    users = {
+        name
+        for name, path in MODULES.items()
+        if {"keras", "tensorflow"}
+        & {module.partition(".")[0] for module in imports(path, at_import_only=False)}
+    }
+    assert {name for name in users if not name.startswith("benchmarks.")} == {"core.training"}
+
+
+def test_there_are_no_import_cycles() -> None:
+    graph = {
+        name: {module for module in imports(path, at_import_only=True) if module in MODULES}
+        for name, path in MODULES.items()
+    }
+    for name in graph:  # a package's own __init__ imports its modules, and they not it
+        graph[name].discard(name)
+    while graph:
+        leaves = {name for name, needs in graph.items() if not needs & graph.keys()}
+        assert leaves, f"these import each other: {sorted(graph)}"
+        graph = {name: needs - leaves for name, needs in graph.items() if name not in leaves}
