@@ -11,6 +11,7 @@ import base64
 import io
 import struct
 import sys
+import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -255,7 +256,11 @@ def numbers_npy(values: AnyArray) -> bytes:
 def arrays_npz(arrays: dict[str, AnyArray]) -> bytes:
     """Named arrays as an NPZ file."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    # Not np.savez_compressed(**arrays): a layer may be called "file", as an argument of it is.
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, np.asanyarray(values), allow_pickle=False)
     return buffer.getvalue()
 
 

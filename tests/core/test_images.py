@@ -116,9 +116,10 @@ def test_numbers_read_back_exactly() -> None:
     csv = np.loadtxt(io.StringIO(images.numbers_csv(values)), delimiter=",", dtype=np.float32)
     assert np.array_equal(csv, values)
     assert np.array_equal(np.load(io.BytesIO(images.numbers_npy(values))), values)
-    archive = np.load(io.BytesIO(images.arrays_npz({"a": values})), allow_pickle=False)
-    assert archive.files == ["a"]
-    assert np.array_equal(archive["a"], values)
+    arrays = {"a": values, "file": values + 1, "allow_pickle": values + 2}
+    archive = np.load(io.BytesIO(images.arrays_npz(arrays)), allow_pickle=False)
+    assert archive.files == list(arrays)
+    assert all(np.array_equal(archive[name], array) for name, array in arrays.items())
 
 
 def test_a_contact_print_holds_16_greys() -> None:
