@@ -34,7 +34,7 @@ from core.progress import Progress, ProgressBar
 CLASSES = len(CLASS_NAMES)
 # Images at a time: with fewer, the many small steps for each filter take longer than their sums.
 _BATCH_SIZE = 32
-# Each takes about 40 MB.
+# Each takes about 50 MB for the tutorial's network.
 _THREADS = min(os.cpu_count() or 1, 4)
 # How long the stages take on two cores, in forward passes of the split in the pool: the progress
 # bar's scale. benchmarks/insights.py prints the figures.
