@@ -59,7 +59,7 @@ def main() -> None:
 
     forward_seconds()  # to warm up
     before, stopwatch = forward_seconds(), Stopwatch()
-    folder.measure(split, stopwatch)
+    folder.read().measure(split, stopwatch)
     after = forward_seconds()
     unit_wall, unit_cpu = ((one + other) / 2 for one, other in zip(before, after, strict=True))
     stages = stopwatch.stages()

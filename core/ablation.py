@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,8 @@ def parse(text: str, network: Network) -> tuple[dict[str, tuple[int, ...]], list
     found: dict[str, set[int]] = {name: set() for name in counts}
     wrong = []
     for part in filter(None, text.split(";")):
-        name, _, numbers = part.rpartition(":")
+        quoted_name, _, numbers = part.rpartition(":")
+        name = unquote(quoted_name)
         for word in numbers.split(","):
             is_number = word.isascii() and word.isdecimal() and len(word) < 6
             if name in counts and is_number and int(word) < counts[name]:
@@ -87,7 +89,9 @@ def parse(text: str, network: Network) -> tuple[dict[str, tuple[int, ...]], list
 
 def spell(off: Off) -> str:
     """The filters as the text that stands for them in an address; "" where none is off."""
-    return ";".join(f"{name}:{','.join(map(str, filters))}" for name, filters in off.items())
+    # A layer's name may have any of the three signs in it.
+    words = {quote(name, safe=" "): ",".join(map(str, filters)) for name, filters in off.items()}
+    return ";".join(f"{name}:{filters}" for name, filters in words.items())
 
 
 @dataclass(frozen=True)
@@ -367,11 +371,21 @@ class EachFilterOff:
         for layer in self._between:
             x = layer(x)  # after the last one (n, *reader.input_shape)
         z = self._reader.pre_activation(x)  # (n, *reader.output_shape)
-        patches = self._patches(self._off - x)
-        size = math.prod(self._last_shape)
-        filters = max(_MAX_VALUES_TOGETHER // (len(x) * size), 1)
-        parts = [slice(start, start + filters) for start in range(0, len(patches), filters)]
-        return np.concatenate([self._group(z, patches[p], self._kernels[p]) for p in parts])
+        change = self._off - x
+        return np.concatenate(
+            [
+                self._group(z, self._patches(change, part), self._kernels[part])
+                for part in self._parts(len(x))
+            ]
+        )
+
+    def _parts(self, n: int) -> list[slice]:
+        """Return groups of filters that pass the layers together, for a batch of n images."""
+        assert self._reader is not None
+        cells = self._kernels.shape[1] * math.prod(self._reader.output_shape[:-1])
+        values = n * max(cells, math.prod(self._last_shape))  # per filter
+        filters = max(_MAX_VALUES_TOGETHER // values, 1)
+        return [slice(start, start + filters) for start in range(0, self._filters, filters)]
 
     def _group(self, z: Array, patches: Array, kernels: Array) -> Array:
         """Return the logits without each of some filters, (filters, n, classes).
@@ -397,16 +411,24 @@ class EachFilterOff:
         rows = outputs.reshape(-1, *shape)  # (filters·n, *shape)
         return logits(self._together, rows).reshape(len(patches), n, -1)
 
-    def _patches(self, change: Array) -> Array:
-        """Return the cells that the reader multiplies, (filters, n·positions, cells)."""
+    def _patches(self, change: Array, part: slice) -> Array:
+        """Return the cells that the reader multiplies, for a group of filters.
+
+        Args:
+            change: Of the reader's input, with each filter off, (n, *reader.input_shape).
+            part: Which filters.
+
+        Returns:
+            float32 (filters, n·positions, cells).
+        """
         if isinstance(self._reader, Conv2D):
-            windows = self._reader.windows(change)  # (n, rows, cols, filters, kh, kw)
+            windows = self._reader.windows(change[..., part])  # (n, rows, cols, filters, kh, kw)
             by_channel = windows.transpose(3, 0, 1, 2, 4, 5)
             cells = windows.shape[4] * windows.shape[5]
         else:
             cells = self._kernels.shape[1]
-            by_channel = np.moveaxis(change.reshape(-1, cells, self._filters), 2, 0)
-        return np.ascontiguousarray(by_channel).reshape(self._filters, -1, cells)
+            by_channel = np.moveaxis(change.reshape(-1, cells, self._filters)[..., part], 2, 0)
+        return np.ascontiguousarray(by_channel).reshape(len(by_channel), -1, cells)
 
 
 def _after_sums(reader: Layer, following: Sequence[Layer]) -> list[Layer]:

@@ -167,7 +167,8 @@ def network(model: Version) -> Network:
     return _files(model).network()
 
 
-@_shared(8)
+# A page shows those of all models.
+@_shared(32)
 def history(model: Version) -> pd.DataFrame | None:
     """Loss and accuracy of each epoch; None if the model came without. Raises ModelError."""
     return _files(model).history()
@@ -189,7 +190,7 @@ def checkpoints(model: Version) -> dict[int, Network]:
     }
 
 
-@_shared(8)
+@_shared(32)
 def card(model: Version) -> str | None:
     """The model's card, Markdown from whoever made it; None if there is none. Raises ModelError."""
     return _files(model).card()

@@ -1,4 +1,4 @@
-"""The end of each command: its exit status, also where nobody reads its output any more."""
+"""Run a command of this project and return its exit status, also if its output is not read."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def models(models_dir: Path | None = None) -> Iterator[Finding]:
         yield from _model(folder, split)
     for path in output_folder.leftovers(models_dir):
         if path.name.endswith(output_folder.EARLIER_SUFFIX):
-            words = "the model that a killed training was about to replace: rename it, or remove it"
+            words = "the model that a killed training was about to replace: rename it or remove it"
         else:
             words = "the unfinished model of a training: remove it, unless one is running"
         yield Finding("warning", f"{shown(path)}: {words}")

@@ -29,6 +29,7 @@ from core.commands import run
 from core.dataset import CLASS_NAMES, DatasetError, Split, load_split, to_input
 from core.interrupts import status_of
 from core.network import Array, Layer, ModelError, Network, Shape
+from core.paths import shown
 from core.progress import Progress, ProgressBar
 
 CLASSES = len(CLASS_NAMES)
@@ -374,23 +375,23 @@ def compute(
     # Instead each thread of the pool takes other images. After Ctrl-C the pool ends with the
     # batches that it was given, a fraction of a second later.
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(_THREADS) as pool:
-        run = _run_split(pool, network, split, stages)
+        collected = _run_split(pool, network, split, stages)
         epoch_accuracy = _epoch_accuracy(pool, epochs, split, stages)
     filters = {}
-    for position, (name, study) in enumerate(run.studies.items()):
-        stages("separation", position / len(run.studies), f"classes that {name} tells apart")
-        filters[name] = study.result(run.responses[name])
+    for position, (name, study) in enumerate(collected.studies.items()):
+        stages("separation", position / len(collected.studies), f"classes that {name} tells apart")
+        filters[name] = study.result(collected.responses[name])
     stages("embedding", 0, "a map of the images")
     embedding = _embedding(
-        run.features, lambda share: stages("embedding", share, "a map of the images")
+        collected.features, lambda share: stages("embedding", share, "a map of the images")
     )
     stages("embedding", 1, "done")
     return Insights(
-        class_means=run.class_means(),
+        class_means=collected.class_means(),
         filters=filters,
-        probabilities=_stored(run.probabilities),
-        pair_accuracy=_stored(run.tally.pair_accuracy[0]),
-        components=_stored(statistics.principal_components(run.features)),
+        probabilities=_stored(collected.probabilities),
+        pair_accuracy=_stored(collected.tally.pair_accuracy[0]),
+        components=_stored(statistics.principal_components(collected.features)),
         embedding=_stored(embedding),
         epoch_accuracy=_stored(epoch_accuracy),
     )
@@ -595,6 +596,7 @@ class _FilterStudy:
     def __init__(self, network: Network, layer: Layer, labels: NDArray[np.uint8]) -> None:
         """Start with no image; `labels` (n,) are those of all images to come."""
         height, width, filters = layer.output_shape
+        self._name = layer.name
         self._labels = labels
         self._width = width
         self._each_off = EachFilterOff(network, layer)
@@ -630,6 +632,12 @@ class _FilterStudy:
         top = (-self._peaks).argsort(axis=0, kind="stable")[:TOP].T
         of_filter = np.arange(len(top))[:, np.newaxis]
         counts = np.bincount(self._labels, minlength=CLASSES)[:, np.newaxis, np.newaxis, np.newaxis]
+        class_maps = self._maps / counts
+        if np.abs(class_maps).max(initial=0) > np.finfo(np.float16).max:
+            raise ModelError(
+                f"The layer {self._name} has mean activations above 65,504, which are too large to "
+                "be stored: choose another model."
+            )
         auc, auc_error = _separations(responses, self._labels)
         return FilterInsights(
             top_images=_stored(top, np.int32),
@@ -638,7 +646,7 @@ class _FilterStudy:
                 np.stack(np.divmod(self._cells[top, of_filter], self._width), axis=-1), np.int16
             ),
             response_quantiles=_stored(_class_quantiles(responses, self._labels)),
-            class_maps=_stored(self._maps / counts, np.float16),
+            class_maps=_stored(class_maps, np.float16),
             correlations=_stored(self._correlations()),
             auc=_stored(auc),
             auc_error=_stored(auc_error),
@@ -735,23 +743,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("folder", type=Path, help="a model folder, such as assets/models/tutorial")
     folder = ModelFolder(parser.parse_args(arguments).folder.resolve())
+    before = folder.stamps()
     try:
         split = load_split("test")
         with ProgressBar() as progress:
             folder.measure(split, progress)
     except KeyboardInterrupt as interrupt:
-        print("Interrupted: nothing was written.", file=sys.stderr)
+        was_written = folder.stamps() != before
+        result = "the insights are complete." if was_written else "nothing was written."
+        print(f"Interrupted: {result}", file=sys.stderr)
         return status_of(interrupt)
     except (DatasetError, InsightsError, ModelError) as error:
         print(error, file=sys.stderr)
         return 1
     except ValueError as error:
-        print(f"{folder.path}: {error}.", file=sys.stderr)
+        print(f"{shown(folder.path)}: {error}.", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"{folder.path} cannot be written to: {error.strerror or error}.", file=sys.stderr)
+        reason = error.strerror or error
+        print(f"{shown(folder.path)} cannot be written to: {reason}.", file=sys.stderr)
         return 1
-    print(folder.path / INSIGHTS_FILE)
+    print(shown(folder.path / INSIGHTS_FILE))
     return 0
 
 

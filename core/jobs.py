@@ -31,7 +31,7 @@ class TooManyJobs(Exception):
 
 
 class Job:
-    """One visitor's wish for the result of a command, which runs or waits for its turn.
+    """The request of one visitor for the result of a command, which runs or waits for its turn.
 
     Attributes:
         cancelled: True once `cancel` was called.
@@ -108,7 +108,7 @@ class Job:
 
 
 class _Run:
-    """One run of a command for all jobs with the same key. Its methods need `_changed`."""
+    """One run of a command for all jobs with the same key; `place` and `stop` need `_changed`."""
 
     def __init__(self, key: Hashable, command: Sequence[str], keep: Callable[[Any], None]) -> None:
         self.progress = 0.0

@@ -115,33 +115,35 @@ class ModelFolder:
             ModelReplaced: There is no folder, or it changed each time that it was read.
         """
         for _ in range(MAX_READS):
+            if not self.path.is_dir():
+                raise ModelReplaced(f"There is no folder {shown(self.path)}: choose another model.")
             read = {name: _read_bytes(self.path / name) for name in MAX_BYTES}
             stamps = tuple(stamp for _, stamp in read.values())
             if self.stamps() == stamps and self.path.is_dir():
                 contents = {name: content for name, (content, _) in read.items()}
                 network, fingerprint = self._parse_network(contents.pop(NETWORK_FILE))
                 return ModelFiles(self, stamps, network, fingerprint, contents)
-        if not self.path.is_dir():
-            raise ModelReplaced(f"There is no folder {shown(self.path)}: choose another model.")
         raise ModelReplaced(f"{shown(self.path)} changes while it is read: try again.")
 
     def measure(self, split: Split, progress: Progress | None = None) -> Insights:
         """Compute the insights and write `insights.npz`; meanwhile `being_measured` has the share.
 
         Raises:
-            ModelError: The model cannot be read, or was replaced meanwhile.
+            InsightsError: openTSNE is not installed.
+            ModelError: The model cannot be read, its numbers are too large, or it was replaced
+                meanwhile.
             ValueError: The network or the split is not one that insights are made of.
             OSError: The folder cannot be written to; an earlier `insights.npz` is untouched.
         """
+        files = self.read()
         with self._report() as report:
 
-            def both(share: float, words: str) -> None:
+            def report_twice(share: float, words: str) -> None:
                 report(share)
                 if progress:
                     progress(share, words)
 
-            files = self.read()
-            insights = files.measure(split, both)
+            insights = files.measure(split, report_twice)
             self.write_insights(insights, files)
         return insights
 
@@ -223,7 +225,7 @@ class ModelFolder:
 
 @dataclass(frozen=True, eq=False)
 class ModelFiles:
-    """What the files of a model folder held at one moment.
+    """The contents of a model folder at one moment.
 
     Its methods raise `ModelError`, one sentence with the file and the remedy, for a damaged file.
 
@@ -330,6 +332,8 @@ class ModelFiles:
         """Compute the insights, with the accuracy at each checkpoint if there are any.
 
         Raises:
+            InsightsError: openTSNE is not installed.
+            ModelError: The network cannot be read, or its numbers are too large.
             ValueError: The network or the split is not one that insights are made of.
         """
         network = self.network()

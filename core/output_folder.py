@@ -1,9 +1,10 @@
-"""Write a model folder whole or not at all, and never over anything that was not there before."""
+"""Write a model folder whole or not at all; keep everything that came into its place meanwhile."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import re
 import secrets
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from core.model_folder import FILES, MEASURING_PREFIX, ModelFolder, Stamp
 from core.paths import shown
 
 EARLIER_SUFFIX = "-earlier"
+_HIDDEN = re.compile(rf"\..+-[0-9a-f]{{8}}({EARLIER_SUFFIX})?", re.DOTALL)
 
 
 class OutputError(Exception):
@@ -63,9 +65,13 @@ class StagedFolder:
         Raises:
             OSError: It cannot be made.
         """
-        with held_back():
-            self._output.parent.mkdir(parents=True, exist_ok=True)
-            self.path.mkdir()
+        try:
+            with held_back():
+                self._output.parent.mkdir(parents=True, exist_ok=True)
+                self.path.mkdir()
+        except BaseException:  # a signal that arrived meanwhile: `__exit__` is not called
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
         return self
 
     def __exit__(
@@ -111,7 +117,7 @@ class StagedFolder:
         earlier = self.path.with_name(self.path.name + EARLIER_SUFFIX)
         try:
             self._output.rename(earlier)
-        except FileNotFoundError:
+        except OSError:  # it is gone, or not ours: a finished training is not thrown away for that
             return None
         if _contents(earlier) == self._replaced:
             return earlier
@@ -149,10 +155,10 @@ class StagedFolder:
 
 
 def leftovers(models_dir: Path) -> list[Path]:
-    """Return the hidden folders in a directory: of trainings that run, or that were killed."""
+    """Return the hidden folders of trainings in a directory: that run, or that were killed."""
     if not models_dir.is_dir():
         return []
-    paths = (path for path in models_dir.iterdir() if path.name.startswith("."))
+    paths = (path for path in models_dir.iterdir() if _HIDDEN.fullmatch(path.name))
     return sorted(path for path in paths if path.is_dir())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -93,12 +94,22 @@ class ProgressBar:
             left = (now - self._started) * (1 - share) / share
             line += f"  {int(left) // 60}:{int(left) % 60:02} left"
         if self._terminal:
-            print(f"\r{line:<79}", end="", file=sys.stderr, flush=True)
+            print(f"\r{self._fitted(line)}", end="", file=sys.stderr, flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
 
     def print(self, line: str) -> None:
         """Print a line above the bar."""
-        # Spaces cover what is left of the bar.
-        print(f"\r{line:<79}" if self._terminal else line, file=sys.stderr, flush=True)
+        # Spaces cover the bar.
+        shown = f"\r{line:<{self._width()}}" if self._terminal else line
+        print(shown, file=sys.stderr, flush=True)
         self._drawn = -math.inf
+
+    def _fitted(self, line: str) -> str:
+        """Return a line cut or filled to the width: a longer one would begin another."""
+        width = self._width()
+        return f"{line[:width]:<{width}}"
+
+    @staticmethod
+    def _width() -> int:
+        return shutil.get_terminal_size().columns - 1

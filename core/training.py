@@ -9,7 +9,9 @@ import signal
 import sys
 
 _NOTHING_DONE = "nothing was written, nothing was replaced."
-if __name__ == "__main__":
+# `nohup` and `&` in a script let a command ignore Ctrl-C.
+_IGNORES_INTERRUPTS = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+if __name__ == "__main__" and not _IGNORES_INTERRUPTS:
     # The imports take seconds, and Ctrl-C in them would print a traceback.
     signal.signal(
         signal.SIGINT,
@@ -160,7 +162,8 @@ def train(
         progress: Called after each step.
 
     Raises:
-        ModelError: The list of attempts, for the card, is missing or damaged.
+        ModelError: The list of attempts, for the card, is missing or damaged, or the network's
+            numbers are too large.
         TrainingError: TensorFlow is not installed, or the loss is not a finite number any more.
         OSError: The folder cannot be written; an earlier one is untouched.
     """
@@ -542,7 +545,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _import_keras()
             with _log_of_libraries_held_back():
                 accuracy = _train_and_measure(recipe, train_split, test_split, staged, progress)
-        print(f"{shown(staged.place)}: test accuracy {accuracy:.4f}")
     except KeyboardInterrupt as interrupt:
         print(f"Interrupted: {_kept(staged)}", file=sys.stderr)
         return status_of(interrupt)
@@ -553,6 +555,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = error.strerror or error
         print(f"{shown(output)} could not be written ({reason}): {_kept(staged)}", file=sys.stderr)
         return 1
+    print(f"{shown(staged.place)}: test accuracy {accuracy:.4f}")
     return 0
 
 
@@ -568,7 +571,8 @@ def _train_and_measure(
     with staged:
         training = part_of(progress, 0, measuring_begins)
         folder = train(recipe, train_split, test_split, staged, progress=training)
-    progress.print(f"{shown(folder.path)} is in the app now. Its filters are measured next.")
+    offered = "is in the app now" if folder.path.parent == MODELS_DIR else "is trained"
+    progress.print(f"{shown(folder.path)} {offered}. Its filters are measured next.")
     if staged.remark:
         progress.print(staged.remark)
     insights = folder.measure(test_split, part_of(progress, measuring_begins, 1))
@@ -649,7 +653,8 @@ def _seed(text: str) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not _IGNORES_INTERRUPTS:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     status = exit_status(main)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done, or has said why it is not
     sys.exit(status)

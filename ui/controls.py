@@ -195,8 +195,8 @@ def layer(network: Network) -> Layer:
     layers = {layer.name: layer for layer in network.layers}
     first = next((layer for layer in layers.values() if layer.kind == "Conv2D"), None)
     default = first.name if first else next(iter(layers))
-    # The URL has what is displayed.
-    wrong = _wrong_choice("layer", (*layers, *map(figures.as_text, layers)))
+    # Streamlit compares the URL with what is displayed.
+    wrong = _wrong_choice("layer", list(map(figures.as_text, layers)))
     name = st.segmented_control(
         "Layer",
         list(layers),

@@ -110,7 +110,9 @@ def _join(wanted: Wanted) -> _Count | None:
         del st.session_state["count"]
         return None
     model, off, to_mean = wanted
-    command = ["core.ablation", str(model.folder.path), off, "--json"] + ["--mean"] * to_mean
+    options = ["--json", *["--mean"] * to_mean]
+    # The name of a folder or a layer may begin with a dash.
+    command = ["core.ablation", *options, "--", str(model.folder.path), off]
     try:
         job = Job(wanted, command, partial(_keep, wanted))
     except TooManyJobs:

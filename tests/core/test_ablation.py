@@ -1,6 +1,7 @@
 """Filters switched off, held to a forward pass with the filter's map set to 0."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -291,3 +292,46 @@ def test_the_command_names_what_is_wrong(tmp_path, capsys):
     assert "tutorial has no filter conv_layer_3:64." in capsys.readouterr().err
     assert main([str(tmp_path), ""]) == 1
     assert "model.keras" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["conv_layer_1", "a;b", "a:b", "a,b", "a%3Bb", "-a", "$x$ &amp; www.evil", "é ü", "a b"]
+)
+def test_filters_of_a_layer_of_any_name_survive_the_address(name):
+    kernel = np.zeros((1, 1, 1, 4), np.float32)
+    layer = Conv2D(name, (3, 3, 1), Slide(3), Slide(3), {"kernel": kernel})
+    network = Network((3, 3, 1), [layer])
+    assert parse(spell({name: (0, 3)}), network) == ({name: (0, 3)}, [])
+
+
+def test_an_address_of_the_usual_names_is_written_plainly():
+    assert spell({"conv_layer_1": (3, 17), "conv_layer_3": (5,)}) == (
+        "conv_layer_1:3,17;conv_layer_3:5"
+    )
+
+
+def test_memory_is_bounded_for_many_filters_before_a_large_kernel():
+    """Groups of filters: all 64 at once would take the patches of all of them once more."""
+    rng = np.random.default_rng(0)
+    first = Conv2D(
+        *("first", (28, 28, 1), Slide(28), Slide(28)),
+        {"kernel": rng.standard_normal((1, 1, 1, 64), np.float32)},
+    )
+    second = Conv2D(
+        *("second", (28, 28, 64), Slide(28, 5), Slide(28, 5)),
+        {"kernel": rng.standard_normal((5, 5, 64, 2), np.float32)},
+    )
+    flat = Flatten("flat", second.output_shape)
+    last = Dense("last", flat.output_shape, {"kernel": np.ones((1152, 10), np.float32)})
+    network = Network((28, 28, 1), [first, second, flat, last])
+    output = first(rng.random((32, 28, 28, 1), dtype=np.float32))
+    off = EachFilterOff(network, first)
+
+    def peak(compute):
+        tracemalloc.start()
+        compute(output)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(off.logits) < 1.5 * peak(second)  # a plain forward pass of the second layer

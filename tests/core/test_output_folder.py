@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,24 +134,59 @@ def test_what_a_killed_measurement_left_does_not_stop_a_replacement(output: Path
     assert names(output.parent) == ["new"]
 
 
-@pytest.mark.parametrize("failing", [0, 1])
-def test_a_rename_that_fails_leaves_everything_as_it_was(
-    output: Path, monkeypatch: pytest.MonkeyPatch, failing: int
-) -> None:
-    write(output, model_keras="old")
+def fail_at_rename(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let one of the renames fail, counted from 0."""
     rename, calls = Path.rename, []
 
     def fail(path: Path, target: Path) -> Path:
         calls.append(target)
-        if len(calls) == failing + 1:
+        if len(calls) == number + 1:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", fail)
+
+
+def test_a_model_that_cannot_be_moved_away_stays_and_the_new_one_is_kept(
+    output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(output, model_keras="old")
+    fail_at_rename(monkeypatch, 0)
+    staged = train(output, "new", replace=True)
+    assert files(output) == {"model.keras": "old"}
+    assert files(output.with_name("new-2")) == {"model.keras": "new"}
+    assert "so the new model is in" in staged.remark
+
+
+def test_a_rename_that_fails_leaves_everything_as_it_was(
+    output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(output, model_keras="old")
+    fail_at_rename(monkeypatch, 1)
     with pytest.raises(PermissionError):
         train(output, "new", replace=True)
     assert files(output) == {"model.keras": "old"}
     assert names(output.parent) == ["new"]
+
+
+def test_a_signal_while_the_hidden_folder_is_made_leaves_none(
+    output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Path.mkdir
+
+    def interrupted(path: Path, *args: Any, **kwargs: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        make(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    staged = StagedFolder(output, replace=False)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            staged.__enter__()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert names(output.parent) == []
 
 
 def test_an_earlier_model_that_cannot_be_removed_is_named(

@@ -69,6 +69,12 @@ def hold(server: Server) -> dict[int, str]:
     return now
 
 
+def go_on(processes: dict[int, str]) -> None:
+    """Let processes that were held count on."""
+    for process in processes:
+        os.kill(process, signal.SIGCONT)
+
+
 def test_counts_of_visitors_who_left_end_or_never_start(server: Server) -> None:
     last = "conv_layer_3:5,63"
     with ExitStack() as leaving, Visitor(server.url) as remaining:
@@ -95,14 +101,14 @@ def test_counts_of_visitors_who_left_end_or_never_start(server: Server) -> None:
 def test_a_broken_connection_keeps_its_count(server: Server) -> None:
     with Visitor(server.url) as visitor:
         start(visitor, "conv_layer_1:3,63")
-        wait_until(lambda: counts(server))
-        process = counts(server)
+        process = hold(server)
         visitor.vanish()
         wait_until(lambda: active_sessions(server) == 0)
         visitor.reconnect()
         visitor.go()
         assert is_counting(visitor)
         assert counts(server) == process
+        go_on(process)
         wait_for_result(visitor)
 
 
@@ -123,10 +129,10 @@ def test_a_count_that_ended_during_a_break_starts_again(server: Server) -> None:
 def test_a_count_that_several_want_is_computed_once(server: Server) -> None:
     with Visitor(server.url) as first, Visitor(server.url) as last:
         start(first, "conv_layer_1:3,63")
-        wait_until(lambda: counts(server))
-        process = counts(server)
+        process = hold(server)
         start(last, "conv_layer_1:3,63")
         first.close()
+        go_on(process)
         seen = dict[int, str]()
 
         def has_result() -> bool:

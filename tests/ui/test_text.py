@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from html import unescape
 from html.parser import HTMLParser
 
@@ -102,9 +101,9 @@ def test_no_card_has_elements_of_its_own(markdown: str) -> None:
         assert "src" not in attributes
 
 
-def test_a_card_made_to_be_slow_is_plain_text() -> None:
+def test_a_card_made_to_be_slow_is_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = "[" * 2**20
-    start = time.perf_counter()
-    assert card_html(slow) == f'<pre class="model-card">{slow}</pre>'
-    assert time.perf_counter() - start < 1
+    with monkeypatch.context() as patch:
+        patch.setattr(card._Parser, "parse", lambda *_: pytest.fail("it was parsed"))
+        assert card_html(slow) == f'<pre class="model-card">{slow}</pre>'
     assert "<h1>" in card_html("# T".ljust(card.MAX_MARKDOWN_CHARACTERS))
