@@ -1,7 +1,6 @@
 """Filters switched off, held to a forward pass with the filter's map set to 0."""
 
 import json
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -308,30 +307,3 @@ def test_an_address_of_the_usual_names_is_written_plainly():
     assert spell({"conv_layer_1": (3, 17), "conv_layer_3": (5,)}) == (
         "conv_layer_1:3,17;conv_layer_3:5"
     )
-
-
-def test_memory_is_bounded_for_many_filters_before_a_large_kernel():
-    """Groups of filters: all 64 at once would take the patches of all of them once more."""
-    rng = np.random.default_rng(0)
-    first = Conv2D(
-        *("first", (28, 28, 1), Slide(28), Slide(28)),
-        {"kernel": rng.standard_normal((1, 1, 1, 64), np.float32)},
-    )
-    second = Conv2D(
-        *("second", (28, 28, 64), Slide(28, 5), Slide(28, 5)),
-        {"kernel": rng.standard_normal((5, 5, 64, 2), np.float32)},
-    )
-    flat = Flatten("flat", second.output_shape)
-    last = Dense("last", flat.output_shape, {"kernel": np.ones((1152, 10), np.float32)})
-    network = Network((28, 28, 1), [first, second, flat, last])
-    output = first(rng.random((32, 28, 28, 1), dtype=np.float32))
-    off = EachFilterOff(network, first)
-
-    def peak(compute):
-        tracemalloc.start()
-        compute(output)
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return most
-
-    assert peak(off.logits) < 1.5 * peak(second)  # a plain forward pass of the second layer
