@@ -205,7 +205,7 @@ def test_a_command_that_fails_says_why() -> None:
     job = Job("fails", ["core.ablation", "no/such/folder", ""], ignore)
     wait_until(lambda: job.done)
     assert job.result is None
-    assert "model.keras" in job.problem
+    assert "There is no folder" in job.problem
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -34,7 +34,7 @@ def counts(server: Server) -> dict[int, str]:
         except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
             continue
         if parent and int(parent[1]) == server._process.pid and "core.ablation" in words:
-            found[int(process.name)] = words[words.index("core.ablation") + 2]
+            found[int(process.name)] = words[-2]  # the last argument; a \0 ends it
     return found
 
 

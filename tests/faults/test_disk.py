@@ -105,19 +105,19 @@ def test_a_figure_to_download_needs_no_disk(read_only: dict[str, str]) -> None:
     assert "PNG" in made.stdout, made.stderr
 
 
-def nothing() -> None:
-    """No result is known."""
+def keep_nothing(_result: object) -> None:
+    """Store no result."""
 
 
 def test_a_count_that_cannot_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "sys", SimpleNamespace(executable="/nowhere/python"))
-    waiting = [Job(["core.ablation"], nothing) for _ in range(2)]
+    waiting = [Job(key, ["core.ablation"], keep_nothing) for key in range(2)]
     for job in waiting:
         wait_until(lambda job=job: job.done)
         assert job.result is None
         assert re.fullmatch(r"[A-Z][^\n]*\.", job.problem)
     # They left the line, so that the next one is not told to wait for them.
-    assert jobs._line == []
+    assert jobs._runs == {}
 
 
 def test_a_count_that_is_killed_is_one_sentence(
@@ -126,7 +126,7 @@ def test_a_count_that_is_killed_is_one_sentence(
     """As Linux does where memory runs out."""
     (tmp_path / "ends.py").write_text("import os; os.kill(os.getpid(), 9)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    job = Job(["ends"], nothing)
+    job = Job("ends", ["ends"], keep_nothing)
     wait_until(lambda: job.done)
     assert job.problem == "It ended without a result: please try again."
 
@@ -137,8 +137,8 @@ def test_a_count_whose_words_are_no_text_is_one_sentence(
     said = r"import sys; sys.stdout.buffer.write(b'\xff\n3\n[1]\nnull\n')"
     (tmp_path / "speaks.py").write_text(said)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    job = Job(["speaks"], nothing)
+    job = Job("speaks", ["speaks"], keep_nothing)
     wait_until(lambda: job.done)
     assert job.result is None
     assert job.problem
-    assert jobs._line == []
+    assert jobs._runs == {}
