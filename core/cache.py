@@ -184,10 +184,9 @@ def insights(model: Version) -> Insights | None:
 def checkpoints(model: Version) -> dict[int, Network]:
     """The network as it was after each epoch that was saved; empty if the model came without any.
     Raises ModelError."""
-    files, trained = _files(model), network(model)
-    return {
-        epoch: trained.with_weights(files.checkpoint(epoch)) for epoch in files.checkpoint_epochs()
-    }
+    trained = network(model)
+    saved = _files(model).checkpoints()
+    return {epoch: trained.with_weights(weights) for epoch, weights in saved.items()}
 
 
 @_shared(32)

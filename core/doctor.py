@@ -218,13 +218,9 @@ def _files(files: ModelFiles) -> Iterator[Finding]:
     from core import model_folder
     from core.network import ModelError
 
-    def checkpoints() -> None:
-        for epoch in files.checkpoint_epochs():
-            files.checkpoint(epoch)
-
     readers: Mapping[str, Callable[[], object]] = {
         model_folder.HISTORY_FILE: files.history,
-        model_folder.CHECKPOINTS_FILE: checkpoints,
+        model_folder.CHECKPOINTS_FILE: files.checkpoints,
         model_folder.CARD_FILE: files.card,
         model_folder.INSIGHTS_FILE: files.insights,
     }

@@ -154,7 +154,7 @@ class Insights:
             last hidden layer's output.
         embedding: float32 (n, 2), its place in a neighbour embedding (t-SNE) of the same.
         epoch_accuracy: float32 (epochs,), the accuracy at each of the model's checkpoints, in the
-            order of `ModelFolder.checkpoint_epochs`.
+            order of `ModelFiles.checkpoints`.
     """
 
     class_means: Mapping[str, Float]

@@ -268,44 +268,33 @@ class ModelFiles:
         except (csv.Error, ValueError) as error:
             raise self._damaged(HISTORY_FILE, str(error)) from error
 
-    def checkpoint_epochs(self) -> tuple[int, ...]:
-        """Return the epochs that `checkpoint` takes, ascending, from 0 to the last.
+    def checkpoints(self) -> dict[int, Weights]:
+        """Return the weights before the first epoch (0) and after others, ascending, to the last.
+
+        The last epoch's are those of `model.keras`; the others were rounded to float16.
 
         Returns:
             Nothing if the model came without checkpoints or without a history.
-        """
-        arrays = self._arrays(CHECKPOINTS_FILE)
-        return () if arrays is None else self._epochs(arrays)
-
-    def checkpoint(self, epoch: int) -> Weights:
-        """Return the weights after an epoch.
-
-        Args:
-            epoch: One of `checkpoint_epochs()`: 0 for the untrained network. The last is read from
-                `model.keras`; the others were rounded to float16.
 
         Raises:
             ModelError: A file is damaged, or the weights are not the network's.
-            ValueError: `epoch` is not one of `checkpoint_epochs()`.
         """
-        arrays = self._arrays(CHECKPOINTS_FILE) or {}
-        epochs = self._epochs(arrays) if arrays else ()
-        if epoch not in epochs:
-            raise ValueError(f"epoch {epoch} is not one of {epochs}")
+        arrays, history = self._arrays(CHECKPOINTS_FILE), self.history()
+        if arrays is None or history is None:
+            return {}
+        last = int(history["epoch"].iloc[-1])
+        names = {name.partition("/")[0] for name in arrays}
+        stored = [epoch for epoch in range(last) if str(epoch) in names]
+        if len(stored) < len(names) or 0 not in stored:
+            problem = f"its epochs are not 0 and others before {last}"
+            raise self._damaged(CHECKPOINTS_FILE, problem)
         trained = {layer.name: dict(layer.weights) for layer in self.network().layers}
         trained = {layer: weights for layer, weights in trained.items() if weights}
-        if epoch == epochs[-1]:
-            return trained
         try:
-            return {
-                layer: {
-                    name: _checkpoint_weight(arrays, f"{epoch}/{layer}/{name}", weight.shape)
-                    for name, weight in weights.items()
-                }
-                for layer, weights in trained.items()
-            }
+            early = {epoch: _checkpoint(arrays, epoch, trained) for epoch in stored}
         except ValueError as error:
             raise self._damaged(CHECKPOINTS_FILE, str(error)) from error
+        return early | {last: trained}
 
     def insights(self) -> Insights | None:
         """Return `insights.npz`; None if there is none.
@@ -337,22 +326,8 @@ class ModelFiles:
             ValueError: The network or the split is not one that insights are made of.
         """
         network = self.network()
-        epochs = [
-            network.with_weights(self.checkpoint(epoch)) for epoch in self.checkpoint_epochs()
-        ]
+        epochs = [network.with_weights(weights) for weights in self.checkpoints().values()]
         return compute(network, split, progress, epochs)
-
-    def _epochs(self, checkpoints: Mapping[str, NDArray[Any]]) -> tuple[int, ...]:
-        history = self.history()
-        if history is None:
-            return ()
-        last = int(history["epoch"].iloc[-1])
-        names = {name.partition("/")[0] for name in checkpoints}
-        stored = sorted(epoch for epoch in range(last) if str(epoch) in names)
-        if len(stored) < len(names) or 0 not in stored:
-            problem = f"its epochs are not 0 and others before {last}"
-            raise self._damaged(CHECKPOINTS_FILE, problem)
-        return (*stored, last)
 
     def _content(self, name: str) -> bytes | None:
         """Return a file's bytes; None if it is missing."""
@@ -467,6 +442,17 @@ def _parse_history(text: str) -> pd.DataFrame:
     if list(table["epoch"]) != list(range(1, len(table) + 1)):
         raise ValueError("its epochs do not count from 1")
     return table.astype({"epoch": np.int64})
+
+
+def _checkpoint(arrays: Mapping[str, NDArray[Any]], epoch: int, like: Weights) -> Weights:
+    """Return the stored weights of an epoch, with the names and shapes of others; or ValueError."""
+    return {
+        layer: {
+            name: _checkpoint_weight(arrays, f"{epoch}/{layer}/{name}", weight.shape)
+            for name, weight in weights.items()
+        }
+        for layer, weights in like.items()
+    }
 
 
 def _checkpoint_weight(

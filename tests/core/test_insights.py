@@ -467,7 +467,7 @@ class TestShipped:
 
     def test_epochs(self, shipped):
         insights = shipped.read().insights()
-        assert len(insights.epoch_accuracy) == len(shipped.read().checkpoint_epochs())
+        assert len(insights.epoch_accuracy) == len(shipped.read().checkpoints())
         whole = insights.accuracy(load_split("test").labels)
         assert insights.epoch_accuracy[-1] == pytest.approx(whole, abs=2e-4)
         assert insights.epoch_accuracy[0] < 0.3

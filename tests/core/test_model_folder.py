@@ -64,9 +64,7 @@ def test_bundled_models_are_complete_and_agree_with_themselves(name):
         accuracy, loss = history.iloc[-1][["test_accuracy", "test_loss"]]
         assert insights.accuracy(labels) == pytest.approx(accuracy, abs=2e-4)
         assert insights.loss(labels) == pytest.approx(loss, abs=1e-4)
-    for epoch in files.checkpoint_epochs():
-        files.checkpoint(epoch)
-    assert len(files.checkpoint_epochs()) <= 15
+    assert len(files.checkpoints()) <= 15
     assert files.card().startswith(f"# {name}\n")
     assert f"| test | {insights.loss(labels):.4f} | {insights.accuracy(labels):.4f} |" in (
         files.card().replace("test, after the last epoch", "test")
@@ -92,7 +90,7 @@ def test_bundled_models_stay_small_together():
 def test_the_tutorials_network():
     assert TUTORIAL.read().network().parameter_count == 243_786
     assert len(TUTORIAL.read().history()) == 5
-    assert TUTORIAL.read().checkpoint_epochs() == (0, 1, 2, 3, 4, 5)
+    assert tuple(TUTORIAL.read().checkpoints()) == (0, 1, 2, 3, 4, 5)
 
 
 class TestFind:
@@ -170,15 +168,15 @@ class TestHistory:
     def test_missing(self, folder):
         (folder.path / "history.csv").unlink()
         assert folder.read().history() is None
-        assert folder.read().checkpoint_epochs() == ()  # which is the last epoch is not known
+        assert tuple(folder.read().checkpoints()) == ()  # which is the last epoch is not known
 
 
 class TestCheckpoints:
     def test_epochs(self, folder):
-        assert folder.read().checkpoint_epochs() == (0, 2, 3)
+        assert tuple(folder.read().checkpoints()) == (0, 2, 3)
 
     def test_a_stored_epoch(self, folder):
-        weights = folder.read().checkpoint(2)
+        weights = folder.read().checkpoints()[2]
         assert list(weights) == ["conv_layer_1", "conv_layer_3", "dense_layer_6", "dense_layer_7"]
         kernel = weights["conv_layer_1"]["kernel"]
         assert kernel.dtype == np.float32
@@ -187,21 +185,17 @@ class TestCheckpoints:
         assert not kernel.flags.writeable
 
     def test_the_last_epoch_is_the_models(self, folder):
-        weights = folder.read().checkpoint(3)
+        weights = folder.read().checkpoints()[3]
         for layer in folder.read().network().layers:
             for name, weight in layer.weights.items():
                 np.testing.assert_array_equal(weights[layer.name][name], weight)
-
-    def test_an_epoch_that_was_not_kept(self, folder):
-        with pytest.raises(ValueError, match=r"epoch 1 is not one of \(0, 2, 3\)"):
-            folder.read().checkpoint(1)
 
     @pytest.mark.parametrize("epochs", [(1, 2), (0, 3), (0, -1), ("0", "x"), (0, "01"), ()])
     def test_impossible_epochs(self, folder, epochs):
         small = {f"{epoch}/conv_layer_1/bias": np.zeros(64, np.float16) for epoch in epochs}
         save(folder.path / "checkpoints.npz", small)
         with pytest.raises(ModelError, match=r"mine/checkpoints\.npz is damaged"):
-            folder.read().checkpoint_epochs()
+            folder.read().checkpoints()
 
     @pytest.mark.parametrize(
         "array",
@@ -220,11 +214,11 @@ class TestCheckpoints:
             arrays["0/conv_layer_1/bias"] = array
         save(folder.path / "checkpoints.npz", arrays)
         with pytest.raises(ModelError, match=r"checkpoints\.npz is damaged .*: restore it, "):
-            folder.read().checkpoint(0)
+            folder.read().checkpoints()[0]
 
     def test_missing(self, folder):
         (folder.path / "checkpoints.npz").unlink()
-        assert folder.read().checkpoint_epochs() == ()
+        assert tuple(folder.read().checkpoints()) == ()
 
 
 class TestArchives:
@@ -233,7 +227,7 @@ class TestArchives:
     def assert_refused(self, folder, content):
         (folder.path / "checkpoints.npz").write_bytes(content)
         with pytest.raises(ModelError, match=r"mine/checkpoints\.npz is damaged"):
-            folder.read().checkpoint_epochs()
+            folder.read().checkpoints()
 
     def test_nothing_is_unpickled(self, folder, tmp_path):
         class Bomb:
@@ -293,7 +287,7 @@ class TestInsights:
         np.testing.assert_array_equal(read.probabilities, insights.probabilities)
         assert list(read.class_means) == list(insights.class_means)
         assert not read.probabilities.flags.writeable
-        assert len(read.epoch_accuracy) == len(folder.read().checkpoint_epochs())
+        assert len(read.epoch_accuracy) == len(folder.read().checkpoints())
 
     def test_of_another_model(self, folder, insights):
         folder.write_insights(insights, folder.read())
@@ -420,7 +414,7 @@ class TestVersions:
         for _ in range(100):
             swap()
             files = folder.read()
-            assert files.checkpoint_epochs() == expected[files.card()]
+            assert tuple(files.checkpoints()) == expected[files.card()]
             seen.add(files.card())
         assert seen == set(expected)
 
@@ -440,8 +434,8 @@ class TestVersions:
     def test_a_version_that_was_read_stays_whole_when_the_folder_is_gone(self, folder):
         files = folder.read()
         shutil.rmtree(folder.path)
-        assert files.checkpoint_epochs() == (0, 2, 3)
-        assert (files.checkpoint(2)["conv_layer_1"]["kernel"] == 2).all()
+        assert tuple(files.checkpoints()) == (0, 2, 3)
+        assert (files.checkpoints()[2]["conv_layer_1"]["kernel"] == 2).all()
         assert files.card() == "# Mine\n"
         with pytest.raises(ModelReplaced, match=r"^There is no folder \S+/mine: "):
             folder.read()
@@ -456,7 +450,7 @@ class TestOddFiles:
         read = {
             "model.keras": files.network,
             "history.csv": files.history,
-            "checkpoints.npz": files.checkpoint_epochs,
+            "checkpoints.npz": files.checkpoints,
             "insights.npz": files.insights,
             "card.md": files.card,
         }

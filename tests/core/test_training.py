@@ -128,15 +128,15 @@ class TestFolder:
         assert history["train_loss"][1] < history["train_loss"][0]
 
     def test_checkpoints(self, trained):
-        assert trained.read().checkpoint_epochs() == (0, 1, 2)
-        untrained, last = trained.read().checkpoint(0), trained.read().checkpoint(2)
+        assert tuple(trained.read().checkpoints()) == (0, 1, 2)
+        untrained, last = trained.read().checkpoints()[0], trained.read().checkpoints()[2]
         assert not untrained["conv_layer_1"]["bias"].any()
         for layer, weights in last.items():
             for name, weight in weights.items():
                 assert not np.array_equal(untrained[layer][name], weight)
 
     def test_checkpoints_are_the_weights_after_their_epoch(self, trained, keras_model):
-        for layer, weights in trained.read().checkpoint(1).items():
+        for layer, weights in trained.read().checkpoints()[1].items():
             keras_model.get_layer(layer).set_weights(list(weights.values()))
         loss, _ = keras_model.evaluate(to_input(TEST.images), TEST.labels, verbose=0)
         assert loss == pytest.approx(trained.read().history()["test_loss"][0], abs=1e-3)
@@ -155,9 +155,9 @@ class TestFolder:
 
     def test_the_same_seed_gives_the_same_model(self, trained, output):
         again = train_into(output, SHORT)
-        for layer, weights in trained.read().checkpoint(2).items():
+        for layer, weights in trained.read().checkpoints()[2].items():
             for name, weight in weights.items():
-                np.testing.assert_array_equal(again.read().checkpoint(2)[layer][name], weight)
+                np.testing.assert_array_equal(again.read().checkpoints()[2][layer][name], weight)
 
 
 VALIDATING = dataclasses.replace(
@@ -242,8 +242,8 @@ class TestValidation:
         assert loss == pytest.approx(validated.read().insights().loss(TEST.labels), abs=1e-5)
 
     def test_checkpoints_are_of_the_model_itself(self, validated):
-        assert validated.read().checkpoint_epochs() == (0, 1, 2)
-        assert set(validated.read().checkpoint(1)) == set(validated.read().checkpoint(2))
+        assert tuple(validated.read().checkpoints()) == (0, 1, 2)
+        assert set(validated.read().checkpoints()[1]) == set(validated.read().checkpoints()[2])
 
     def test_train_figures_were_taken_after_the_epoch_without_dropout(self):
         blind = dataclasses.replace(VALIDATING, dropout=(0.9, 0.9), epochs=1)

@@ -61,7 +61,7 @@ def at_epoch(model: str, epoch: int) -> keras.Model:
     """Keras's own network with the weights of an epoch."""
     folder = cache.models()[model].folder
     network = keras.saving.load_model(folder.path / "model.keras")
-    weights = folder.read().checkpoint(epoch)
+    weights = folder.read().checkpoints()[epoch]
     for layer in network.layers:
         for weight in layer.weights:
             weight.assign(weights[layer.name][weight.name])
@@ -81,7 +81,7 @@ def test_films_show_what_keras_computes(
     assert_sound(app)
     data = player(app)
     epochs = data["epochs"]
-    assert epochs == list(cache.models()[model].folder.read().checkpoint_epochs())
+    assert epochs == list(cache.models()[model].folder.read().checkpoints())
     assert data["at"] == len(epochs) - 1
     image = to_input(cache.split("test").images[42:43])
     kernels, maps, probabilities = [], [], []
@@ -122,7 +122,7 @@ def test_the_sheet_has_all_maps_of_each_epoch(open_page: Open) -> None:
     assert header["colours"] == list(images.colour_stops("sequential", images.SHADES))
     image = to_input(cache.split("test").images[42:43])
     maps = []
-    for epoch in cache.models()["tutorial"].folder.read().checkpoint_epochs():
+    for epoch in cache.models()["tutorial"].folder.read().checkpoints():
         network = at_epoch("tutorial", epoch)
         extract = keras.Model(network.inputs[0], network.get_layer("conv_layer_3").output)
         maps.append(np.moveaxis(extract(image).numpy()[0], 2, 0))
