@@ -20,6 +20,8 @@ PANELS = {
     "model_training": ("training", "mistakes", "epochs"),
 }
 
+WITH_LAYERS = ("numbers", "top images", "all filters")  # of "epochs" there are two
+
 
 @pytest.fixture
 def renamed(start_server: StartServer, tmp_path: Path) -> Server:
@@ -56,7 +58,7 @@ def test_names_are_read_and_nothing_foreign_is_asked(renamed: Server, visit: Vis
         for panel in PANELS.get(address, ()):
             page.get_by_role("radio", name=panel, exact=True).click()
             wait_until_idle(page)
-            if page.locator(".st-key-layer").count():
+            if panel in WITH_LAYERS:
                 assert_buttons_are_names(page)
             expect(page.get_by_test_id("stException")).to_have_count(0)
     go_to(page, "Filter explorer")

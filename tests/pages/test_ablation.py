@@ -152,8 +152,9 @@ def test_a_count_over_all_images(open_page: Open, monkeypatch: pytest.MonkeyPatc
     assert "Counted over all 10,000 test images. 95 % interval: 89.4% to 90.6%" in text(app)
     (command,) = commands
     assert command[0] == "core.ablation"
-    assert Path(command[1]).name == "tutorial"
-    assert command[2:] == [OFF_TEXT, "--json", "--mean"]
+    assert Path(command[-2]).name == "tutorial"
+    assert command[1:-2] == ["--json", "--mean", "--"]
+    assert command[-1] == OFF_TEXT
     assert cache.counted_answers(cache.models()["tutorial"], OFF_TEXT, to_mean=True) == Answers(
         (900,) * 10, (1000,) * 10
     )
