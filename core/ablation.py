@@ -50,7 +50,7 @@ def convolutions(network: Network) -> tuple[Layer, ...]:
 
 
 def logits(layers: Sequence[Layer], x: Array) -> Array:
-    """What the last layer feeds to its activation, (n, classes).
+    """Return the pre-activation of the last layer, (n, classes).
 
     Args:
         layers: a network's, or those at its end that x still has to pass.
@@ -96,7 +96,7 @@ def spell(off: Off) -> str:
 
 @dataclass(frozen=True)
 class Answers:
-    """How many images of each class a network gets right (`right`), of how many (`counts`)."""
+    """Right answers of a network by class (`right`), and images by class (`counts`)."""
 
     right: tuple[int, ...]
     counts: tuple[int, ...]
@@ -190,8 +190,7 @@ def _constants(layer: Layer, means: Mapping[str, Array] | None) -> Array:
 
 
 def _reader(network: Network, layer: Layer) -> int:
-    """Which layer is the first after a convolution to mix channels; those between treat each one by
-    itself."""
+    """Return the index of the first layer after a convolution that mixes channels."""
     following = range(network.layers.index(layer) + 1, len(network.layers))
     mixes = (
         at
@@ -452,12 +451,12 @@ def _each_zero(output: Array) -> Iterator[Array]:
 
 
 def _sums_up(layer: Layer) -> bool:
-    """Whether what a layer gives before its activation is the sum of what its inputs bring."""
+    """Return whether a layer is linear before its activation."""
     return isinstance(layer, Conv2D | Dense)
 
 
 def _of_channels(layer: Layer, channels: slice | NDArray[np.intp]) -> Layer:
-    """What a layer that sums up does with some channels of its input, without its bias."""
+    """Return a linear layer restricted to some channels of its input, without its bias."""
     kernel, shape = layer.weights["kernel"], layer.input_shape[:-1]
     if isinstance(layer, Conv2D):
         some = np.ascontiguousarray(kernel[:, :, channels])
@@ -468,7 +467,7 @@ def _of_channels(layer: Layer, channels: slice | NDArray[np.intp]) -> Layer:
 
 
 class _Brings:
-    """What some channels of its input bring a layer that sums up, without its bias.
+    """The contribution of some input channels to a linear layer's sums, without its bias.
 
     Each batch in the same arrays: to ask the system for new ones takes longer than to add up.
     """

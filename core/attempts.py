@@ -1,4 +1,4 @@
-"""What was tried on the way to the `tuned` recipe: the rows of `assets/attempts.csv`."""
+"""The trainings that led to the `tuned` recipe: the rows of `assets/attempts.csv`."""
 
 import csv
 import math

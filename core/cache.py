@@ -1,4 +1,4 @@
-"""What is costly is done once per process and shared by all sessions, so it is read-only.
+"""Compute what is costly once per process; all sessions share the results, which are read-only.
 
 Plain `lru_cache` behind a lock, not `st.cache_resource`: hashing the arguments of that costs
 0.3 ms a call, which is more than a whole forward pass, and a page needs several calls.
@@ -148,8 +148,7 @@ def split(name: dataset.SplitName) -> dataset.Split:
 
 @_shared(1)
 def train_summary() -> dataset.TrainSummary:
-    """What is known of the training images even where they are not installed. Raises
-    DatasetError."""
+    """Return the summary of the training images, which needs no images. Raises DatasetError."""
     return dataset.load_train_summary()
 
 
@@ -176,7 +175,7 @@ def history(model: Version) -> pd.DataFrame | None:
 
 @_shared(8)
 def insights(model: Version) -> Insights | None:
-    """What was measured over the test split; None where that was not done. Raises ModelError."""
+    """Return the model's insights; None if it was not measured. Raises ModelError."""
     return _files(model).insights()
 
 
@@ -225,7 +224,7 @@ class EpochMaps:
 # with each filter.
 @_shared(8)
 def epoch_maps(model: Version, index: int, layer: str) -> EpochMaps:
-    """What `epoch_outputs` gives, for the browser. Raises DatasetError and ModelError."""
+    """Return `epoch_outputs` packed for the browser. Raises DatasetError and ModelError."""
     maps, probabilities = epoch_outputs(model, index, layer)
     probabilities.setflags(write=False)
     entries, scales = shades(maps)
@@ -262,8 +261,8 @@ def lost_alone(
 # 3 kB each.
 @_shared(64)
 def separation(model: Version, layer: str, first: int, second: int) -> Separation:
-    """What the filters of a convolution say about two classes, labels 0–9, and do for them. For a
-    model with insights. Raises DatasetError, ModelError."""
+    """Return how well each filter of a convolution separates two classes, labels 0–9, and the effect
+    of its absence on them. For a model with insights. Raises DatasetError, ModelError."""
     found = insights(model)
     assert found is not None
     count = sum(len(class_indices("test", label)) for label in (first, second))
@@ -279,8 +278,8 @@ def _sample(model: Version) -> Sample:
 
 @_shared(256)
 def sample_answers(model: Version, off: str, to_mean: bool) -> Answers:
-    """What the network gets right among a tenth of the test images, always the same ones and as
-    many of each class, with filters off (`ablation.spell`). Raises DatasetError, ModelError."""
+    """Count the right answers on a tenth of the test images, always the same ones and as many of
+    each class, with filters off (`ablation.spell`). Raises DatasetError, ModelError."""
     filters, _ = ablation.parse(off, network(model))
     return _sample(model).answers(filters, means(model) if to_mean else None)
 
@@ -314,7 +313,7 @@ def keep_count(model: Version, off: str, to_mean: bool, answers: Answers) -> Non
 
 @_shared(1)
 def tried() -> tuple[Attempt, ...]:
-    """What was tried on the way to the tuned recipe. Raises ModelError."""
+    """Return the trainings that led to the tuned recipe. Raises ModelError."""
     return tuple(attempts.load())
 
 

@@ -76,7 +76,7 @@ class DatasetError(Exception):
 
 
 class _Defect(ValueError):
-    """What is wrong with a file, worded to follow its name (a ValueError, so pooch retries)."""
+    """A defect of a file, worded to follow its name (a ValueError, so pooch retries)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +94,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class TrainSummary:
-    """What the app shows of the training split where its images are absent; read-only arrays.
+    """The part of the training split that the app shows without its images; read-only arrays.
 
     Attributes:
         class_counts: int64 (10,), images of each class.

@@ -55,7 +55,7 @@ _ASCII_MARKS: dict[State, str] = {"good": "ok", "warning": "! ", "broken": "X "}
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: one line, which names what it is about and, unless good, the remedy."""
+    """The result of a check: one line with its subject and, unless good, the remedy."""
 
     state: State
     text: str
@@ -78,7 +78,7 @@ def python_version() -> Iterator[Finding]:
 
 
 def packages(requirements: Path = ROOT / "requirements.txt") -> Iterator[Finding]:
-    """What requirements.txt pins for this machine is installed, as pinned."""
+    """Check that the packages of requirements.txt are installed as pinned for this machine."""
     from packaging.requirements import Requirement
 
     lines = (line.partition("#")[0].strip() for line in requirements.read_text().splitlines())
@@ -214,7 +214,7 @@ def _model(folder: ModelFolder, split: Split | None) -> Iterator[Finding]:
 
 
 def _files(files: ModelFiles) -> Iterator[Finding]:
-    """What is wrong with the files beside the network, each of which may be missing."""
+    """Check the files beside the network, each of which may be missing."""
     from core import model_folder
     from core.network import ModelError
 
@@ -429,7 +429,7 @@ def port(number: int | None = None) -> Iterator[Finding]:
 
 
 def _app_answers(number: int) -> bool:
-    """Whether it is this app: any Streamlit app tells its health, only this one has the picture."""
+    """Return whether this app answers: only it serves the picture of all test images."""
     from core.images import THUMBNAILS_FILE
 
     url = f"http://127.0.0.1:{number}"

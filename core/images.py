@@ -75,7 +75,7 @@ GREYS = 16
 
 @dataclass(frozen=True)
 class Scale:
-    """Which value gets which colour: `low` the first of the palette, `high` the last."""
+    """A colour scale: `low` gets the first colour of the palette, `high` the last."""
 
     low: float
     high: float

@@ -1,4 +1,4 @@
-"""What a model's filters do over a whole split, computed once: `python -m core.insights FOLDER`.
+"""Measure a model's filters over a whole split, once: `python -m core.insights FOLDER`.
 
 A page that shows one image computes what it shows. What takes all 10,000 test images is computed
 here, ahead of time, and kept as `insights.npz` in the model's folder.
@@ -50,7 +50,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, eq=False)
 class FilterInsights:
-    """What the F filters of one convolution do over the n images of a split.
+    """Responses and effects of the F filters of one convolution over the n images of a split.
 
     A filter's response to an image is its activation map there, its peak the map's largest value.
     A filter is off when its map is 0 everywhere.
@@ -89,7 +89,7 @@ class FilterInsights:
 
     @property
     def dead(self) -> NDArray[np.bool_]:
-        """Which filters have a peak of 0 for every image, (F,)."""
+        """Filters with a peak of 0 for every image, bool (F,)."""
         dead: NDArray[np.bool_] = self.top_values[:, 0] == 0
         return dead
 
@@ -141,7 +141,7 @@ def doubted_labels(
 
 @dataclass(frozen=True, eq=False)
 class Insights:
-    """What a network does over the n images of a split; the arrays are read-only.
+    """Measurements of a network over the n images of a split; the arrays are read-only.
 
     Attributes:
         class_means: spatial layer's name to float32 (10, filters), the mean response of each filter
@@ -492,7 +492,7 @@ def _count_right(network: Network, split: Split, part: slice) -> int:
 
 @dataclass(frozen=True)
 class _FilterBatch:
-    """What one convolution's filters do over a batch of n images.
+    """Measurements of one convolution's filters over a batch of n images.
 
     Attributes:
         peaks: float32 (n, filters), the largest value of each map.
@@ -511,7 +511,7 @@ class _FilterBatch:
 
 @dataclass(frozen=True)
 class _Batch:
-    """What the network does over a batch of n images.
+    """Measurements of the network over a batch of n images.
 
     Attributes:
         features: float32 (n, inputs), the input of the last layer with weights.
@@ -591,7 +591,7 @@ class _SplitRun:
 
 
 class _FilterStudy:
-    """What one convolution's filters do: `measure` computes, in any thread; `add` collects."""
+    """Measure one convolution's filters: `measure` computes, in any thread; `add` collects."""
 
     def __init__(self, network: Network, layer: Layer, labels: NDArray[np.uint8]) -> None:
         """Start with no image; `labels` (n,) are those of all images to come."""
@@ -628,7 +628,7 @@ class _FilterStudy:
         self._tally.add(batch.logits, self._labels[part])
 
     def result(self, responses: NDArray[np.float64]) -> FilterInsights:
-        """What is known after all images, with the mean responses (n, filters) to them."""
+        """Return the insights after all images, given the mean responses (n, filters) to them."""
         top = (-self._peaks).argsort(axis=0, kind="stable")[:TOP].T
         of_filter = np.arange(len(top))[:, np.newaxis]
         counts = np.bincount(self._labels, minlength=CLASSES)[:, np.newaxis, np.newaxis, np.newaxis]

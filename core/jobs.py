@@ -65,7 +65,7 @@ class Job:
 
     @property
     def result(self) -> Any:
-        """What the command printed as its result; None before, and if it failed."""
+        """The result that the command printed; None before, and if it failed."""
         return self._run.result
 
     @property

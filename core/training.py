@@ -128,7 +128,7 @@ REFUSALS = (DatasetError, InsightsError, ModelError, OutputError, TrainingError)
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a training leaves.
+    """The results of a training.
 
     Attributes:
         model: The trained `keras.Sequential`, without what only serves training.

@@ -98,7 +98,7 @@ def switches(off: Off, layer: Layer) -> None:
 
 
 def effects(off: Off, layer: Layer, domain: tuple[float, float]) -> None:
-    """What each filter of a layer costs when it alone is off, the dearest first."""
+    """Draw the accuracy lost without each filter of a layer, the largest loss first."""
     key = f"effects_{layer.name}"
 
     def pick() -> None:
@@ -159,7 +159,7 @@ def prediction(off: Off) -> str:
 
 
 def accuracy(before: Answers, after: Answers, words: str) -> str:
-    """How often the network is right, overall and in each class, before and after."""
+    """Return the accuracy as HTML, overall and in each class, before and after."""
     low, high = after.interval
     rows = [
         (name, pair)

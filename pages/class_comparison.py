@@ -92,7 +92,7 @@ def pair_columns(indices: list[int], filter_index: int) -> list[Column]:
 
 
 def pair_data(insights: Insights | None) -> bytes:
-    """What all filters make of the images of both classes, for the browser."""
+    """Return the maps of all filters for the images of both classes, for the browser."""
     images_alone = {
         "title": "input",
         "src": images.sheet_uri(np.stack([test.images[index] for index in chosen], 2), 1, PIXELS),
@@ -147,7 +147,7 @@ def tutorial_note() -> str:
 
 @serving.fragment
 def one_filter() -> None:
-    """What a filter makes of the images of both classes, which the browser shows alone."""
+    """Draw a filter's maps of the images of both classes; the browser changes the filter."""
     index = controls.chosen_filter(most_filters)
     insights, problem = frame.measured(view)
     microscope.filter_slider(index, most_filters, tells=False)
@@ -182,7 +182,7 @@ def one_filter() -> None:
 
 
 def all_filters(layer: Layer) -> None:
-    """Which filters of a layer tell the two classes apart, and which the network needs for that."""
+    """Draw how well each filter separates the two classes, and the effect of its absence."""
     insights, problem = frame.measured(view)
     if layer.kind != "Conv2D":
         problem = NO_FILTERS
@@ -284,7 +284,7 @@ def map_columns(pair: MapPair, shown: list[int]) -> list[Column]:
 
 
 def in_words(layer: Layer, found: Separation, said: str) -> str:
-    """What the chart of a layer says, and how to read it."""
+    """Return the findings of a layer's chart, and how to read it."""
     first, second = (escape(name) for name in names)
     return figures.halves(
         figures.title("Where evidence and effect disagree")

@@ -87,7 +87,7 @@ def figure(places: np.ndarray, insights: Insights, pca: bool, by_error: bool) ->
 
 
 def table(places: np.ndarray, insights: Insights) -> bytes:
-    """What the map shows, as numbers."""
+    """Return the points of the map as a CSV file."""
     header = ("image", "class", "predicted", "confidence", "x", "y")
     names = np.array(CLASS_NAMES)
     columns = (

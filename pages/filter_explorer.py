@@ -101,7 +101,7 @@ def numbers(index: int) -> None:
 
 
 def responses(insights: Insights, index: int) -> str:
-    """How to read the top images, and how the filter answers to each class."""
+    """Return how to read the top images, and the filter's response to each class."""
     found = insights.filters[layer.name]
     means = insights.class_means[layer.name][:, index]
     best = int(np.argmax(means))
@@ -341,7 +341,7 @@ def map_film(maps: cache.EpochMaps, index: int) -> MapFilm:
 
 
 def notes() -> str:
-    """What to see in the layer, and the mean of its maps."""
+    """Return what to look for in the layer, and the mean of its maps."""
     words = figures.note(WHAT_TO_SEE.get(layer.name, "")) + figures.note(tutorial_links())
     if flat:
         return words

@@ -67,7 +67,7 @@ def network_table() -> str:
 
 
 def gap(history: pd.DataFrame) -> str:
-    """How far the network over-fits in the last epoch, in words."""
+    """Return a sentence on the over-fitting in the last epoch."""
     last, split = history.iloc[-1], charts.held_out(history)
     points = 100 * (last["train_accuracy"] - last[f"{split}_accuracy"])
     loss = last["train_loss"] - last[f"{split}_loss"]
@@ -310,7 +310,7 @@ def pick_cell() -> None:
 
 
 def calibration(insights: Insights) -> None:
-    """How often the network is right where it is how sure."""
+    """Draw the accuracy by confidence."""
     labels = cache.split("test").labels
     bins = cache.once(partial(insights.calibration, labels), "calibration", view.model.key)
     figures.show(
@@ -358,7 +358,7 @@ def labels_that_look_wrong(insights: Insights) -> None:
 
 
 def cached_insights(model: Version) -> Insights | None:
-    """What is known of a model; None where that is missing or damaged, which its own page says."""
+    """Return a model's insights; None if they are missing or damaged, which its own page says."""
     try:
         return cache.insights(model)
     except ModelError:

@@ -452,7 +452,7 @@ def calibration(bins: Sequence[Bin]) -> dict[str, Any]:
 
 
 def kind_of(found: Separation, index: int) -> str:
-    """Whether a filter separates two classes best and is needed most for them, in words."""
+    """Return in words whether a filter separates two classes best and is needed most for them."""
     return KINDS[bool(found.separates[index]), bool(found.needed[index])][0]
 
 

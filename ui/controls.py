@@ -51,7 +51,7 @@ _CHECKED = "checked_parameters"
 
 
 class _Reading:
-    """What a script run reads of the URL."""
+    """The values of the URL that a script run has read."""
 
     def __init__(self) -> None:
         self.checked: set[str] = st.session_state.setdefault(_CHECKED, set())
@@ -152,7 +152,7 @@ def carry_over(page: str) -> None:
 
 
 def model_name(names: Sequence[str]) -> str:
-    """Which of the model folders the app shows; `DEFAULT_MODEL` first, where it is there."""
+    """Return the name of the chosen model folder; `DEFAULT_MODEL` by default, if it exists."""
     default = names.index(DEFAULT_MODEL) if DEFAULT_MODEL in names else 0
     wrong = _wrong_choice("model", names)
     name = st.selectbox("Model", names, index=default, key="model", **_BOUND)
@@ -161,7 +161,7 @@ def model_name(names: Sequence[str]) -> str:
 
 
 def image_index() -> int:
-    """Which test image the app shows, 0–9999, with the ways to another one."""
+    """Return the index of the chosen test image, 0–9999; draw the controls that change it."""
     # A float input, though the index is whole: Streamlit 1.67 fails on ?image=inf in an integer
     # input, and gives the default for it in a float input.
     wrong = _wrong_number("image", 0, TEST_IMAGES - 1)
@@ -191,7 +191,7 @@ def image_index() -> int:
 
 
 def layer(network: Network) -> Layer:
-    """Which layer a figure shows; the model's first convolution by default."""
+    """Return the chosen layer; the model's first convolution by default."""
     layers = {layer.name: layer for layer in network.layers}
     first = next((layer for layer in layers.values() if layer.kind == "Conv2D"), None)
     default = first.name if first else next(iter(layers))
@@ -217,8 +217,10 @@ def layer(network: Network) -> Layer:
 
 
 def chosen_filter(count: int) -> int:
-    """Which of `count` filters figures show, 0 where there is no such filter; in the URL alone, for
-    the browser's components choose it."""
+    """Return the index of the chosen one of `count` filters, 0 if there is no such filter.
+
+    It is in the URL alone, because the browser's components choose it.
+    """
 
     def existing(text: str) -> int | None:
         # A flattened layer may have a hundred thousand units.
@@ -273,8 +275,10 @@ def pin(row: int | None, col: int | None) -> None:
 
 
 def filters_off(network: Network) -> tuple[Off, list[str]]:
-    """Which filters are switched off, and what of the address is none of the network's filters; in
-    the URL alone, as the pinned unit is."""
+    """Return the filters that are off, and the words of the URL that are no filter of the network.
+
+    They are in the URL alone, as the pinned unit is.
+    """
     off, wrong = ablation.parse(st.query_params.get("off", ""), network)
     choose(off=ablation.spell(off) or None)
     return off, wrong
@@ -296,8 +300,10 @@ def switch_off(off: Off) -> None:
 
 
 def epoch(epochs: Sequence[int]) -> int:
-    """Which of the saved epochs is shown, the last by default; in the URL alone, as the pinned unit
-    is."""
+    """Return the chosen one of the saved epochs, the last by default.
+
+    It is in the URL alone, as the pinned unit is.
+    """
     wrong = _wrong_value("epoch", lambda text: _whole_number(text) in epochs)
     asked = _whole_number(st.query_params.get("epoch", ""))
     chosen = asked if asked is not None and asked in epochs else epochs[-1]
@@ -313,7 +319,7 @@ def keep_epoch(epoch: int, epochs: Sequence[int]) -> None:
 
 
 def off_means_mean() -> bool:
-    """Whether a filter that is off gives its mean everywhere; by default it gives 0."""
+    """Return whether a filter that is off gives its mean everywhere; by default it gives 0."""
     wrong = _wrong_choice("off_gives", ("0", "its mean"))
     choice = st.segmented_control(
         "A filter that is off gives",
@@ -329,7 +335,7 @@ def off_means_mean() -> bool:
 
 
 def shared_scale() -> bool:
-    """Whether all maps of a figure share one colour scale; by default each map has its own."""
+    """Return whether all maps share one colour scale; by default each map has its own."""
     names = {"map": "per map", "shared": "shared"}
     wrong = _wrong_choice("scale", (*names, *names.values()))
     choice = st.segmented_control(
@@ -347,7 +353,7 @@ def shared_scale() -> bool:
 
 
 def panel(panels: Sequence[str], key: str = "panel") -> str:
-    """Which of several parts a page shows, drawn alone; the first by default.
+    """Return the chosen part of a page, the only one drawn; the first by default.
 
     A key for each set of parts: the choice stays in the URL across pages.
     """
@@ -394,7 +400,7 @@ def _class(title: str, key: str, default: int) -> int:
 
 
 def confusion_cell() -> tuple[int, int]:
-    """Whose images are shown: the true class and the predicted one, as labels 0–9."""
+    """Return the true and the predicted class of the images to show, as labels 0–9."""
     return (
         _class_by_name("True class", "true", "Shirt"),
         _class_by_name("Predicted class", "predicted", "T-shirt/top"),
@@ -409,7 +415,7 @@ def _class_by_name(title: str, key: str, default: str) -> int:
 
 
 def cells_as_shares() -> bool:
-    """Whether the confusion matrix shows shares of the true class; by default, counts."""
+    """Return whether the confusion matrix shows shares of the true class; by default, counts."""
     wrong = _wrong_choice("cells", ("counts", "shares"))
     choice = st.segmented_control(
         "Cells", ["counts", "shares"], default="counts", required=True, key="cells", **_BOUND
@@ -449,7 +455,7 @@ def picked_images(key: str, label: int, labels: npt.NDArray[np.uint8]) -> list[i
 
 
 def example_count() -> int:
-    """How many images of each class are compared."""
+    """Return the number of images of each class to compare."""
     limits = MIN_EXAMPLES, MAX_EXAMPLES
     wrong = _wrong_number("examples", *limits)
     count = st.slider("Images of each", *limits, DEFAULT_EXAMPLES, key="examples", **_BOUND)
@@ -460,7 +466,7 @@ def example_count() -> int:
 
 
 def gallery_split() -> dataset.SplitName:
-    """Which split the gallery shows."""
+    """Return the name of the split in the gallery."""
     wrong = _wrong_choice("split", ("test", "train"))
     choice = st.segmented_control(
         "Split", ["test", "train"], default="test", required=True, key="split", **_BOUND
@@ -470,7 +476,7 @@ def gallery_split() -> dataset.SplitName:
 
 
 def gallery_class() -> int | None:
-    """Which class the gallery shows, None for all."""
+    """Return the label of the class in the gallery, None for all."""
     options = ["all", *CLASS_NAMES]
     wrong = _wrong_choice("class", options)
     choice = st.selectbox("Class", options, key="class", **_BOUND)
@@ -479,7 +485,7 @@ def gallery_class() -> int | None:
 
 
 def gallery_page(pages: int) -> int:
-    """Which page of the gallery's contact sheet is open, from 1."""
+    """Return the open page of the gallery's contact sheet, from 1."""
     # A float for the reason given in image_index.
     wrong = _wrong_number("page", 1, pages)
     page = st.number_input(
@@ -490,7 +496,7 @@ def gallery_page(pages: int) -> int:
 
 
 def train_image() -> int:
-    """Which training image is open in the gallery."""
+    """Return the index of the training image that is open in the gallery."""
     wrong = _wrong_number("train_image", 0, TRAIN_IMAGES - 1)
     index = st.number_input(
         "Training image",
@@ -508,7 +514,7 @@ def train_image() -> int:
 
 
 def map_of_components() -> bool:
-    """Whether the map of images is that of the principal components; by default, of neighbours."""
+    """Return whether the map shows principal components; by default, it shows neighbours."""
     wrong = _wrong_choice("map", ("neighbours", "PCA"))
     choice = st.segmented_control(
         "Map", ["neighbours", "PCA"], default="neighbours", required=True, key="map", **_BOUND
@@ -518,7 +524,7 @@ def map_of_components() -> bool:
 
 
 def coloured_by_error() -> bool:
-    """Whether the map's colours tell right from wrong; by default, the classes."""
+    """Return whether the map's colours show right and wrong; by default, the classes."""
     wrong = _wrong_choice("colour", ("class", "error"))
     choice = st.segmented_control(
         "Colour", ["class", "error"], default="class", required=True, key="colour", **_BOUND

@@ -28,7 +28,7 @@ Wanted = tuple[Version, str, bool]
 
 @dataclass(frozen=True)
 class _Count:
-    """What this session wants counted.
+    """The count that this session has asked for.
 
     Attributes:
         wanted: What is counted.

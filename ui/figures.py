@@ -126,7 +126,7 @@ def number_table(values: npt.NDArray[np.uint8]) -> str:
 
 
 def scrolling(content: str, label: str) -> str:
-    """What may be wider than the page, in a box of its own that the keyboard can scroll, too."""
+    """Return content that may be wider than the page, in a box that the keyboard can scroll."""
     return f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">{content}</div>'
 
 

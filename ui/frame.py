@@ -1,4 +1,4 @@
-"""What stands around every page: the navigation, the model, the test image and its prediction."""
+"""The frame of every page: navigation, model, test image and its prediction."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def view(with_maps: bool = False) -> View:
 
 
 def measured(view: View) -> tuple[Insights | None, str]:
-    """What was measured over the test split; where it is not there, None and HTML that says why."""
+    """Return the model's insights and ""; if there are none, None and HTML that says why."""
     try:
         insights = cache.insights(view.model)
     except ModelError as error:

@@ -1,4 +1,4 @@
-"""What a class in one process needs, beyond Streamlit's settings."""
+"""Serve a class from one process: queueing and patches beyond Streamlit's settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Arguments = ParamSpec("Arguments")
 
 
 class Rank(IntEnum):
-    """Whose turn comes first when several wait: what is quick, such as a move of a filter."""
+    """Order of the script runs that wait: quick ones first, such as a change of the filter."""
 
     FRAGMENT = 0
     PAGE = 1
@@ -69,7 +69,7 @@ class _Queue:
 
 
 class _Outbox:
-    """What a run says in its turn, which leaves together."""
+    """The messages of a script run, sent together at its end."""
 
     def __init__(self, send: Callable[[Callable[[], None]], None], loop: AbstractEventLoop) -> None:
         """`send` lets the event loop call a function soon."""
@@ -196,7 +196,7 @@ def _read_theme_once() -> None:
 
 
 class _Events(dict[Any, object]):
-    """What a component has sent, by the event's name; None for an event that did not happen."""
+    """The events that a component has sent, by name; None for an event that did not happen."""
 
     def __getattr__(self, name: str) -> object:
         return self.get(name)

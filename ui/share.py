@@ -43,8 +43,14 @@ UNKNOWN = "The browser did not send its address: copy it from the address bar."
 
 @dataclass(frozen=True)
 class Offer:
-    """What the menu shows: the browser's own address, a second one for other computers in the same
-    network ("" where none is known), whether others can open one of them, and HTML about it."""
+    """The contents of the menu.
+
+    Attributes:
+        address: The browser's own.
+        network_address: One for other computers in the same network; "" if none is known.
+        is_reachable: Whether others can open one of the two.
+        words: HTML about it.
+    """
 
     address: str
     network_address: str

@@ -379,7 +379,7 @@ def _shortened(value: object) -> str:
 
 
 def _is_keras_own(entry: Mapping[str, Any]) -> bool:
-    """Whether a serialised object is of a class that Keras itself defines."""
+    """Return whether a serialised object is of a class that Keras itself defines."""
     package = str(entry.get("module")).split(".")[0]
     return package == "keras" and entry.get("registered_name") in (None, entry["class_name"])
 

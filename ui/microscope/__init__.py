@@ -75,15 +75,15 @@ _pair = _component("filter_pair", "pair")
 
 
 def provide(view: View, layer: Layer) -> None:
-    """What the components for a layer need; Streamlit sends what is large only where the browser
-    has not kept it."""
+    """Send what the components for a layer need; Streamlit sends large messages only if the browser
+    does not have them yet."""
     network = cache.network_packet(view.model, _is_flat(layer))
     _network(data=_with_code(network), key="network_packet")
     _image(data=cache.image_packet(view.model, view.index), key="image_packet")
 
 
 def provide_code() -> None:
-    """What `filter_slider` and `filter_pair` need."""
+    """Send the code that `filter_slider` and `filter_pair` need."""
     _network(data=_with_code(b""), key="network_packet")
 
 
@@ -156,7 +156,7 @@ def filter_slider(index: int, count: int, tells: bool) -> None:
 
 
 def filter_pair(data: bytes) -> None:
-    """What the filter of the slider makes of the images of two classes.
+    """Show the maps of the slider's filter for the images of two classes.
 
     `data` is JSON. "rows" are the images' names. "columns" have a "title", a picture "src" with a
     row an image and a column a filter, the "count" of these, the "aspect" of one, and but for the
