@@ -261,8 +261,8 @@ def lost_alone(
 # 3 kB each.
 @_shared(64)
 def separation(model: Version, layer: str, first: int, second: int) -> Separation:
-    """Return how well each filter of a convolution separates two classes, labels 0–9, and the effect
-    of its absence on them. For a model with insights. Raises DatasetError, ModelError."""
+    """Return how well each filter of a convolution separates two classes, labels 0–9, and what its
+    absence costs them. For a model with insights. Raises DatasetError, ModelError."""
     found = insights(model)
     assert found is not None
     count = sum(len(class_indices("test", label)) for label in (first, second))
