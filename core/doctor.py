@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.commands import run
+from core.paths import shown
 
 if TYPE_CHECKING:
     from core.dataset import Split
@@ -145,33 +146,32 @@ def picture(file: Path | None = None) -> Iterator[Finding]:
     from core import images
 
     file = file or images.THUMBNAILS_FILE
-    shown, remedy = _shown(file), "`python -m core.images --write` writes it anew"
+    name, remedy = shown(file), "`python -m core.images --write` writes it anew"
     split = _test_split()
     if not file.is_file():
-        yield Finding("broken", f"{shown}: missing, the map of images needs it: {remedy}")
+        yield Finding("broken", f"{name}: missing, the map of images needs it: {remedy}")
         return
     if split is None:
-        yield Finding("warning", f"{shown}: not checked, for want of the test images")
+        yield Finding("warning", f"{name}: not checked, for want of the test images")
         return
     try:
         with Image.open(file) as opened:
             pixels = np.asarray(opened.convert("L"))
     except (OSError, SyntaxError) as error:  # what Pillow raises on damage
-        yield Finding("broken", f"{shown}: damaged ({error}): {remedy}")
+        yield Finding("broken", f"{name}: damaged ({error}): {remedy}")
         return
     sheet = images.tile(np.moveaxis(split.images, 0, 2), images.THUMBNAIL_COLUMNS)
     step = 256 // images.GREYS
     # To encode the picture anew and compare it would take seconds.
     if pixels.shape == sheet.shape and np.abs(pixels - sheet.astype(np.int16)).max() < step:
-        yield Finding("good", f"{shown}: shows the test images")
+        yield Finding("good", f"{name}: shows the test images")
     else:
-        yield Finding("broken", f"{shown}: does not show the test images: {remedy}")
+        yield Finding("broken", f"{name}: does not show the test images: {remedy}")
 
 
 def models(models_dir: Path | None = None) -> Iterator[Finding]:
     """Each model folder opens, computes what was measured of it, and is complete."""
     from core import model_folder, output_folder
-    from core.paths import shown
 
     models_dir = models_dir or model_folder.MODELS_DIR
     folders = model_folder.find(models_dir)
@@ -276,7 +276,7 @@ def settings(root: Path = ROOT) -> Iterator[Finding]:
 
     file = root / ".streamlit" / "config.toml"
     if not file.is_file():
-        yield Finding("warning", f"{_shown(file)}: missing, a class would wait: {_RESTORE}")
+        yield Finding("warning", f"{shown(file)}: missing, a class would wait: {_RESTORE}")
         return
     text = file.read_text(encoding="utf-8")
     try:
@@ -284,7 +284,7 @@ def settings(root: Path = ROOT) -> Iterator[Finding]:
     except ValueError as error:
         yield Finding(
             "broken",
-            f"settings: cannot be read ({error}): mend {_shown(file)}, or the one in your home",
+            f"settings: cannot be read ({error}): mend {shown(file)}, or the one in your home",
         )
         return
     reasons = _reasons(text)
@@ -295,11 +295,11 @@ def settings(root: Path = ROOT) -> Iterator[Finding]:
         remedy = f"unset {variable}" if variable in os.environ else _INSTALL
         yield Finding(
             "warning",
-            f"setting {key}: {json.dumps(value)}, where {_shown(file)} has "
+            f"setting {key}: {json.dumps(value)}, where {shown(file)} has "
             f"{json.dumps(wanted[key])}{reason}: {remedy}",
         )
     if not different:
-        yield Finding("good", f"settings: all {len(wanted)} as in {_shown(file)}")
+        yield Finding("good", f"settings: all {len(wanted)} as in {shown(file)}")
 
 
 # As `streamlit config show` does, which leaves out what Streamlit calls hidden, as postScriptGC is.
@@ -458,10 +458,6 @@ def _test_split() -> Split | None:
         return dataset.load_split("test")
     except dataset.DatasetError:
         return None
-
-
-def _shown(path: Path) -> Path:
-    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _unended(error: Exception) -> str:
