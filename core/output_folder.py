@@ -93,8 +93,13 @@ class StagedFolder:
         Raises:
             OSError: It cannot be moved; everything is as it was.
         """
+        reason = "was written by something else meanwhile"
         with held_back():
-            earlier = self._move_earlier_away()
+            try:
+                earlier = self._move_earlier_away()
+            except OSError as error:  # a finished training is not thrown away for that
+                earlier = None
+                reason = f"could not be replaced ({error.strerror or error})"
             try:
                 self.published = self._move()
             except OSError:
@@ -103,21 +108,28 @@ class StagedFolder:
                 raise
             if self.published != self._output:
                 self.remark = (
-                    f"{shown(self._output)} was written by something else meanwhile, so the new "
-                    f"model is in {shown(self.published)}."
+                    f"{shown(self._output)} {reason}, so the new model is in "
+                    f"{shown(self.published)}."
                 )
             if earlier is not None:
                 self._remove(earlier)
         return ModelFolder(self.published)
 
     def _move_earlier_away(self) -> Path | None:
-        """Rename the folder to replace; None if there is none, or if it has changed meanwhile."""
+        """Rename the folder to replace.
+
+        Returns:
+            Its new path; None if there is nothing to replace, or if it has changed meanwhile.
+
+        Raises:
+            OSError: It cannot be renamed.
+        """
         if self._replaced is None:
             return None
         earlier = self.path.with_name(self.path.name + EARLIER_SUFFIX)
         try:
             self._output.rename(earlier)
-        except OSError:  # it is gone, or not ours: a finished training is not thrown away for that
+        except FileNotFoundError:
             return None
         if _contents(earlier) == self._replaced:
             return earlier

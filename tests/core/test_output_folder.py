@@ -86,6 +86,27 @@ def test_a_file_that_was_added_during_the_training_is_kept(output: Path) -> None
     )
 
 
+def test_a_folder_that_cannot_be_replaced_stays_and_the_reason_is_told(
+    output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(output, model_keras="old")
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path == output:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    staged = train(output, "new", replace=True)
+    second = output.with_name("new-2")
+    assert files(output) == {"model.keras": "old"}
+    assert files(second) == {"model.keras": "new"}
+    assert staged.remark == (
+        f"{output} could not be replaced (Operation not permitted), so the new model is in {second}."
+    )
+
+
 @pytest.mark.parametrize("name", ["model_keras", "card_md"])
 def test_a_model_that_was_changed_during_the_training_is_kept(output: Path, name: str) -> None:
     write(output, model_keras="old")
