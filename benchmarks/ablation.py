@@ -18,11 +18,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.table import machine, table
-from core import ablation, dataset
-from core.ablation import Off, Sample
+from core import dataset
 from core.cache import SAMPLE_SHARE
 from core.dataset import to_input
-from core.model_folder import MODELS_DIR, ModelFolder
+from core.evidence import ablation
+from core.evidence.ablation import Off, Sample
+from core.models.model_folder import MODELS_DIR, ModelFolder
 
 SETS = 15
 BOUND = 0.5  # seconds, for any set

@@ -10,9 +10,9 @@ import time
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.server import APP, Server
-from benchmarks.student import Student
 from benchmarks.table import machine, table
+from tests.harness.server import APP, Server
+from tests.harness.student import Student
 
 PAGES = (
     "/",

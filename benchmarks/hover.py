@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.server import APP, Server
 from benchmarks.table import table
+from tests.harness.server import APP, Server
 
 MOVES = 180
 LAYERS = ("conv_layer_1", "conv_layer_3", "dense_layer_6")

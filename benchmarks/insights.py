@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.table import machine, table
 from core.dataset import load_split, to_input
-from core.model_folder import MODELS_DIR, ModelFolder
+from core.models.model_folder import MODELS_DIR, ModelFolder
 
 MAX_FORWARD_PASSES = 50  # for the whole run, in CPU time
 

@@ -7,8 +7,8 @@ A lecturer has looked at each page before. All join within 2 s, on mixed pages a
 both models. Then each moves every 3 s on average: filters most often, also images, layers, pages,
 epochs and switched-off filters; now and then one reloads the page, or vanishes without closing the
 connection and comes back. Latencies are from the message sent, or the connection asked for, to the
-page complete, as `benchmarks.student` sees them. The students run in processes of their own on the
-same machine, so they take CPU time from the server; what the server itself took is printed beside.
+page complete, as `tests.harness.student` sees them. The students run in processes of their own on
+the same machine, so they take CPU time from the server; what the server took is printed beside.
 
 Most parts of the app show another filter in the browser alone, and tell the server before their
 student turns to something else. Such moves take no time and count in no latency; the telling does.
@@ -37,9 +37,9 @@ from matplotlib.figure import Figure
 from websocket import WebSocketException
 
 from benchmarks.new_browser import files_of_first_visits
-from benchmarks.server import APP, PEER, Server
-from benchmarks.student import PageError, Student, load_files
 from benchmarks.table import machine, table
+from tests.harness.server import APP, PEER, Server
+from tests.harness.student import PageError, Student, load_files
 
 JOIN_WITHIN = 2.0  # seconds
 PAUSE = 3.0  # seconds between a student's moves, on average

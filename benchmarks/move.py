@@ -27,9 +27,9 @@ from typing import NamedTuple
 
 from playwright.sync_api import Browser, sync_playwright
 
-from benchmarks.server import APP, EMPTY, PEER, Server
-from benchmarks.student import Reply, Student
 from benchmarks.table import machine, table
+from tests.harness.server import APP, EMPTY, PEER, Server
+from tests.harness.student import Reply, Student
 
 APP_PAGE = "/filter_explorer"
 

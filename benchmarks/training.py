@@ -17,10 +17,10 @@ from statistics import mean, median, stdev
 import numpy as np
 
 from benchmarks.table import table
+from core.command_line.progress import ProgressBar
 from core.dataset import Split, load_split, to_input
-from core.progress import ProgressBar
-from core.recipe import Recipe
-from core.training import RECIPES, Fitted, fit, fit_teacher
+from core.training.recipe import Recipe
+from core.training.trainer import RECIPES, Fitted, fit, fit_teacher
 
 TUTORIAL_ACCURACY = 0.9036
 

@@ -20,11 +20,16 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from core import ablation, attempts, dataset, memory, model_folder, packet
-from core import separation as evidence
-from core.ablation import Answers, Sample
-from core.attempts import Attempt
-from core.images import (
+from core import dataset, packet
+from core.evidence import ablation
+from core.evidence import separation as evidence
+from core.evidence.ablation import Answers, Sample
+from core.evidence.insights import Insights
+from core.evidence.separation import Separation
+from core.models import model_folder
+from core.models.model_folder import ModelFiles, ModelFolder, ModelReplaced, Stamp
+from core.network import Network
+from core.pictures.images import (
     CLASS_COLOURS,
     CLASS_COLOURS_ON_DARK,
     COMPONENT_AXES,
@@ -37,10 +42,8 @@ from core.images import (
     colour_stops,
     shades,
 )
-from core.insights import Insights
-from core.model_folder import ModelFiles, ModelFolder, ModelReplaced, Stamp
-from core.network import Network
-from core.separation import Separation
+from core.training import attempts
+from core.training.attempts import Attempt
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -53,7 +56,6 @@ MOST_FOUND = 128  # of 20 kB at most
 # One 28×28 image is too small to share between BLAS threads: with many students they only wait for
 # each other. An environment variable would come too late, NumPy is already imported.
 threadpool_limits(limits=1, user_api="blas")
-memory.set_up()
 
 
 def _shared(entries: int) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:

@@ -8,16 +8,19 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from core import ablation, cache, images
-from core.ablation import Answers, Off
+from core import cache
 from core.dataset import CLASS_NAMES
-from core.images import sheet_uri
-from core.insights import Insights
+from core.evidence import ablation
+from core.evidence.ablation import Answers, Off
+from core.evidence.insights import Insights
 from core.network import Layer
-from ui import charts, controls, counting, figures, frame, serving
-from ui.contact_sheet import COLUMNS, contact_sheet
+from core.pictures import images
+from core.pictures.images import sheet_uri
+from ui import charts, controls, counting, frame, html
+from ui.components.contact_sheet import COLUMNS, contact_sheet
 from ui.counting import Wanted
 from ui.downloads import downloads
+from ui.fragments import fragment
 
 frame.start_page()
 view = frame.view()
@@ -75,7 +78,7 @@ def switches(off: Off, layer: Layer) -> None:
     count = maps.shape[2]
     shown = ("switches", view.model.key, view.index, layer.name)
     with st.container(horizontal=True, vertical_alignment="center"):
-        figures.show(figures.title(layer.name, f"{len(now)} of {count} filters off"))
+        html.show(html.title(layer.name, f"{len(now)} of {count} filters off"))
         st.menu_button(
             "Switch off",
             list(choices),
@@ -108,7 +111,7 @@ def effects(off: Off, layer: Layer, domain: tuple[float, float]) -> None:
                 toggle(layer, index)
 
     lost, class_lost = alone[layer.name]
-    figures.show(figures.title(f"Each filter of {layer.name} alone off", "points of accuracy lost"))
+    html.show(html.title(f"Each filter of {layer.name} alone off", "points of accuracy lost"))
     st.vega_lite_chart(
         charts.filter_effects(lost, class_lost, off.get(layer.name, ()), domain),
         key=key,
@@ -148,13 +151,13 @@ def prediction(off: Off) -> str:
         )
     ]
     return (
-        figures.title("Prediction", view.title)
-        + figures.note(
+        html.title("Prediction", view.title)
+        + html.note(
             f"{'Still' if best == was else 'Now'} <b>{CLASS_NAMES[best]}</b> with "
             f"{after[best]:.1%}; with all filters on {CLASS_NAMES[was]} with "
             f"{view.probabilities[was]:.1%}."
         )
-        + figures.paired_bars(rows, BEFORE_AFTER, shares=True)
+        + html.paired_bars(rows, BEFORE_AFTER, shares=True)
     )
 
 
@@ -168,11 +171,9 @@ def accuracy(before: Answers, after: Answers, words: str) -> str:
         )
     ]
     return (
-        figures.title(
-            "Accuracy", f"{after.accuracy:.2%}, with all filters on {before.accuracy:.2%}"
-        )
-        + figures.note(f"{words} 95 % interval: {low:.1%} to {high:.1%}.")
-        + figures.paired_bars(rows, BEFORE_AFTER, shares=True)
+        html.title("Accuracy", f"{after.accuracy:.2%}, with all filters on {before.accuracy:.2%}")
+        + html.note(f"{words} 95 % interval: {low:.1%} to {high:.1%}.")
+        + html.paired_bars(rows, BEFORE_AFTER, shares=True)
     )
 
 
@@ -195,7 +196,7 @@ def accuracies(wanted: Wanted, timed: bool) -> None:
             "same ones."
         )
     told = (before, after, words)
-    figures.show(cache.kept(partial(accuracy, *told), "accuracy off", *told))
+    html.show(cache.kept(partial(accuracy, *told), "accuracy off", *told))
     rows = list(zip(CLASS_NAMES, after.counts, before.right, after.right, strict=True))
     header = ("class", "images", "right with all on", "right with these off")
     downloads(("Accuracy (CSV)", "filters_off.csv", lambda: images.table_csv(header, rows)))
@@ -203,7 +204,7 @@ def accuracies(wanted: Wanted, timed: bool) -> None:
         counting.count(wanted, timed)
 
 
-@serving.fragment
+@fragment
 def board() -> None:
     """All that depends on which filters are off."""
     off, wrong = controls.filters_off(view.network)
@@ -214,22 +215,22 @@ def board() -> None:
     with left:
         for layer in layers:
             switches(off, layer)
-        figures.show(
-            figures.note(
+        html.show(
+            html.note(
                 "The maps of the image in view, each on its own scale; a click switches a filter "
                 "off, crossed out, or on again. What comes before it stays as it is; the layers "
                 "behind it get a map that says nothing about the image any more."
             )
         )
         if insights is None:
-            figures.show(figures.note(problem))
+            html.show(html.note(problem))
         else:
             lost = np.concatenate([each for each, _ in alone.values()])
             domain = (min(float(lost.min()), 0.0), max(float(lost.max()), 0.1))
             for layer in layers:
                 effects(off, layer, domain)
-            figures.show(
-                figures.note(
+            html.show(
+                html.note(
                     "Counted over all 10,000 test images, with the map at 0; a filter's number is "
                     "below its bar, red is one that is off now. One point is 100 images. A bar "
                     "below 0: more right answers without it. Point at a bar for the class that "
@@ -244,16 +245,16 @@ def board() -> None:
             )
     with right:
         key = ("prediction off", view.model.key, view.index, *wanted[1:])
-        figures.show(cache.kept(partial(prediction, off), *key))
+        html.show(cache.kept(partial(prediction, off), *key))
         if timed:  # a fragment for the clock alone: one costs as much as two widgets
-            serving.fragment(accuracies, run_every=counting.PERIOD)(wanted, timed)
+            fragment(accuracies, run_every=counting.PERIOD)(wanted, timed)
         else:
             accuracies(wanted, timed)
 
 
 st.header("Switch filters off", anchor=False)
 if not layers:
-    name = figures.as_text(view.model.folder.name)
+    name = html.as_text(view.model.folder.name)
     st.info(f"The model {name} has no convolution, so no filters.")
     st.stop()
 insights, problem = frame.measured(view)
@@ -262,20 +263,20 @@ means = cache.means(view.model) if insights is not None else None
 alone = {one.name: cache.lost_alone(view.model, one.name) for one in layers if insights is not None}
 with st.container(horizontal=True, vertical_alignment="bottom"):
     to_mean = controls.off_means_mean() and means is not None  # known, once it is measured
-    figures.show(
-        figures.note(
+    html.show(
+        html.note(
             "<b>0</b> is what a filter gives that finds nothing. <b>Its mean</b> over all test "
             "images and positions says nothing about this image either, but does not shift what "
             "the next layer adds up: so it takes away the filter's message alone."
         )
     )
 board()
-figures.show(
-    figures.note(
-        figures.link(
+html.show(
+    html.note(
+        html.link(
             controls.address("ablation", image=controls.DEFAULT_IMAGE),
             f"As in the tutorial: test image {controls.DEFAULT_IMAGE}, all filters on",
         )
-        + f". {figures.NUMBERS_DIFFER}"
+        + f". {html.NUMBERS_DIFFER}"
     )
 )

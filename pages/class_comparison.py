@@ -8,14 +8,18 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from core import cache, drawing, images
+from core import cache
 from core.dataset import CLASS_NAMES
-from core.images import PIXELS, Column, Scale, class_label
-from core.insights import Insights
+from core.evidence.insights import Insights
+from core.evidence.separation import LEAST_IMAGES, Separation
 from core.network import Layer
-from core.separation import LEAST_IMAGES, Separation
-from ui import charts, controls, figures, frame, microscope, serving
+from core.pictures import drawing, images
+from core.pictures.images import PIXELS, Column, Scale, class_label
+from ui import charts, controls, frame, html
+from ui.components import microscope
+from ui.components.data import as_json
 from ui.downloads import File, downloads
+from ui.fragments import fragment
 from ui.separation import (
     WIDTH,
     MapPair,
@@ -65,16 +69,16 @@ def grid(columns: list[Column], rows: list[str], width: int | str) -> str:
     body = "".join(
         f'<tr><th scope="row">{escape(row)}</th>'
         + "".join(
-            f"<td>{figures.picture(arrays[position], scale, f'{row}: {title}', width)}</td>"
+            f"<td>{html.picture(arrays[position], scale, f'{row}: {title}', width)}</td>"
             for title, arrays, scale in columns
         )
         for position, row in enumerate(rows)
     )
     ends = "".join(
-        f"<td>{figures.colour_bar(scale) if scale is not PIXELS else ''}</td>"
+        f"<td>{html.colour_bar(scale) if scale is not PIXELS else ''}</td>"
         for _, _, scale in columns
     )
-    return figures.scrolling(
+    return html.scrolling(
         f'<table class="grid-figure"><tr><td></td>{head}</tr>{body}'
         f"<tr><td></td>{ends}</tr></table>",
         "The images in rows, what the filter makes of them in columns",
@@ -100,7 +104,7 @@ def pair_data(insights: Insights | None) -> bytes:
         "aspect": 1,
     }
     means = insights.class_means if insights else {}
-    return serving.as_json(
+    return as_json(
         rows=[f"{image} {CLASS_NAMES[test.labels[image]]}" for image in chosen],
         columns=[images_alone, *map(pair_column, layers)],
         responses=[
@@ -136,16 +140,16 @@ def pair_column(layer: Layer) -> dict[str, object]:
 
 def tutorial_note() -> str:
     """The way to the tutorial's own comparison, at the end of each part."""
-    return figures.note(
-        figures.link(
+    return html.note(
+        html.link(
             controls.address("class_comparison", filter=TUTORIAL_FILTER),
             f"As in the tutorial: classes 0 and 9, filter {TUTORIAL_FILTER}",
         )
-        + f". {figures.NUMBERS_DIFFER}"
+        + f". {html.NUMBERS_DIFFER}"
     )
 
 
-@serving.fragment
+@fragment
 def one_filter() -> None:
     """Draw a filter's maps of the images of both classes; the browser changes the filter."""
     index = controls.chosen_filter(most_filters)
@@ -162,7 +166,7 @@ def one_filter() -> None:
             problem,
         )
     )
-    figures.show((figures.note(problem) if problem else "") + tutorial_note())
+    html.show((html.note(problem) if problem else "") + tutorial_note())
     rows = [f"{image} {CLASS_NAMES[test.labels[image]]}" for image in chosen]
     name = f"classes{class_a}_{class_b}_filter{index}"
     downloads(
@@ -186,19 +190,19 @@ def all_filters(layer: Layer) -> None:
     insights, problem = frame.measured(view)
     if layer.kind != "Conv2D":
         problem = NO_FILTERS
-    title = figures.title(
+    title = html.title(
         f"What tells {names[0]} and {names[1]} apart",
         "what each filter says by itself, and below it what the network loses without it",
     )
     if problem or insights is None:
-        figures.show(title + figures.note(problem) + tutorial_note())
+        html.show(title + html.note(problem) + tutorial_note())
     else:
-        figures.show(title)
+        html.show(title)
         evidence_and_effect(layer, insights)
-        figures.show(tutorial_note())
+        html.show(tutorial_note())
 
 
-@serving.fragment
+@fragment
 def evidence_and_effect(layer: Layer, insights: Insights) -> None:
     """Each filter's AUC above what its absence costs, the chosen filter's maps, words, and the best
     filters' maps; only this runs again when the filter changes."""
@@ -230,13 +234,13 @@ def evidence_and_effect(layer: Layer, insights: Insights) -> None:
 
     if index < len(found.auc):
         make = partial(chosen_maps, layer, found, pair, index)
-        figures.show(cache.kept(make, "class maps", *key, index))
+        html.show(cache.kept(make, "class maps", *key, index))
         shown = [index, *(other for other in best if other != index)]
     else:
-        figures.show(figures.note(f"{escape(layer.name)} has no filter {index}: choose one above."))
+        html.show(html.note(f"{escape(layer.name)} has no filter {index}: choose one above."))
         shown = best
     # An element of its own, for the browser keeps it while only the filter changes.
-    figures.show(
+    html.show(
         cache.kept(
             lambda: in_words(layer, found, said) + best_maps(layer, found, pair(), best),
             "evidence",
@@ -249,20 +253,18 @@ def evidence_and_effect(layer: Layer, insights: Insights) -> None:
 def chosen_maps(layer: Layer, found: Separation, pair: Callable[[], MapPair], index: int) -> str:
     """The chosen filter's average maps of both classes, their difference, and its numbers."""
     columns = map_columns(pair(), [index])
-    return figures.row(
-        figures.title(
-            f"Filter {index} of {layer.name}", "average map over all test images of a class"
-        )
+    return html.row(
+        html.title(f"Filter {index} of {layer.name}", "average map over all test images of a class")
         + grid(columns, ["mean"], WIDTH),
-        figures.title("What it says, and what it does")
-        + figures.facts(
+        html.title("What it says, and what it does")
+        + html.facts(
             [
                 ("AUC", auc_words(found, index)),
                 ("drop", drop_words(found, index)),
                 ("kind", charts.kind_of(found, index)),
             ]
         )
-        + figures.note(
+        + html.note(
             f"In the difference red is brighter for {escape(names[0])}, blue for "
             f"{escape(names[1])}, white the same in both. Red here and blue there may leave an AUC "
             "near 0.5, and yet be what the next layer needs. Click a column above for another "
@@ -286,18 +288,18 @@ def map_columns(pair: MapPair, shown: list[int]) -> list[Column]:
 def in_words(layer: Layer, found: Separation, said: str) -> str:
     """Return the findings of a layer's chart, and how to read it."""
     first, second = (escape(name) for name in names)
-    return figures.halves(
-        figures.title("Where evidence and effect disagree")
-        + figures.note(said)
-        + figures.note(correlation(found))
-        + figures.note(
+    return html.halves(
+        html.title("Where evidence and effect disagree")
+        + html.note(said)
+        + html.note(correlation(found))
+        + html.note(
             "<b>Look for</b> filters that separate and are not needed, or are needed and hardly "
             "separate. There are three reasons: other filters say the same; the network uses "
             "<i>where</i> a map is bright, not only how bright it is on average; what a filter "
             "adds to the logits of both classes cancels."
         ),
-        figures.title("How to read the chart")
-        + figures.note(
+        html.title("How to read the chart")
+        + html.note(
             f"<b>Above</b>, what a filter of {escape(layer.name)} says by itself. AUC is the share "
             f"of pairs, one test image of {first} and one of {second}, in which {first} has the "
             "larger mean response: 0.5 is no difference, 1 or 0 tells them apart each time. The "
@@ -313,12 +315,12 @@ def in_words(layer: Layer, found: Separation, said: str) -> str:
 
 def best_maps(layer: Layer, found: Separation, pair: MapPair, best: list[int]) -> str:
     """The average maps of the filters that separate best."""
-    return figures.title(
+    return html.title(
         f"Average maps of the best separators in {layer.name}",
         "activation, over all test images of a class",
-    ) + figures.row(
+    ) + html.row(
         average_maps(found, pair, best, names),
-        figures.note(
+        html.note(
             f"The {len(best)} filters with the largest |AUC − 0.5|. Both classes share a filter's "
             "scale, so the rows compare; the difference shows where the evidence lies. Where "
             "several look alike they say the same, and the network may do without one of them."
@@ -339,7 +341,7 @@ def separation_files(
     layer: Layer, found: Separation, pair: Callable[[], MapPair], shown: list[int]
 ) -> list[File]:
     """The table of the layer's filters and the average maps, as files."""
-    name = f"{figures.file_name(layer.name)}_classes{class_a}_{class_b}"
+    name = f"{html.file_name(layer.name)}_classes{class_a}_{class_b}"
     return [
         ("Separation (CSV)", f"{name}.csv", lambda: separation_table(found)),
         (
@@ -367,7 +369,7 @@ def ten_classes() -> str:
         '<tr><td class="thumbnails">'
         + "".join(
             "<figure>"
-            + figures.picture(
+            + html.picture(
                 test.images[index], PIXELS, f"Test image {index}, {CLASS_NAMES[label]}", 46
             )
             + f"<figcaption>{index}</figcaption></figure>"
@@ -375,8 +377,8 @@ def ten_classes() -> str:
         )
         for label in range(len(CLASS_NAMES))
     )
-    return figures.row(
-        figures.title(
+    return html.row(
+        html.title(
             "Ten classes", "the first test image of each, and the mean activation of all maps"
         )
         + grid(
@@ -384,7 +386,7 @@ def ten_classes() -> str:
             [f"{class_label(label)} ({index})" for label, index in enumerate(first_of_class)],
             64,
         ),
-        figures.title(
+        html.title(
             f"All of the first {FIRST_IMAGES} test images",
             "to compare with: “one filter” takes their numbers",
         )
@@ -411,9 +413,9 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
     part = controls.panel(PARTS, key="compare")
 
 if part == "ten classes":
-    figures.show(
+    html.show(
         cache.kept(ten_classes, "ten classes", view.model.key)
-        + figures.note(MEAN_WORDS)
+        + html.note(MEAN_WORDS)
         + tutorial_note()
     )
     downloads(
@@ -447,7 +449,7 @@ else:
         layer = controls.layer(view.network)
     if class_a == class_b:
         st.info(SAME_CLASS.format(name=class_label(class_a)))
-        figures.show(tutorial_note())
+        html.show(tutorial_note())
     elif part == "one filter":
         one_filter()
     else:

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from core import cache, images
+from core import cache
 from core.dataset import CLASS_NAMES, DatasetError, TrainSummary
-from core.images import PIXELS, class_label
-from ui import controls, figures, frame
-from ui.contact_sheet import contact_sheet
+from core.pictures import images
+from core.pictures.images import PIXELS, class_label
+from ui import controls, frame, html
+from ui.components.contact_sheet import contact_sheet
 from ui.downloads import downloads
 
 frame.start_page()
@@ -21,7 +22,7 @@ PER_PAGE = 75  # whole rows, whether 15 or 25 fit in one
 try:
     test = cache.split("test")
 except DatasetError as error:
-    st.error(figures.sentence(error))
+    st.error(html.sentence(error))
     st.stop()
 
 
@@ -37,11 +38,11 @@ def splits(summary: TrainSummary) -> str:
         "<td>float32, 0 to 1"
         for name, count in (("train", int(summary.class_counts.sum())), ("test", len(test.labels)))
     )
-    return figures.row(
-        figures.title("Fashion-MNIST", "grey-scale pictures of garments, 28×28 pixels")
+    return html.row(
+        html.title("Fashion-MNIST", "grey-scale pictures of garments, 28×28 pixels")
         + '<table class="numbers roomy"><tr><th>split<th>images as stored<th>values'
         f"<th>input of the network<th>values{rows}</table>"
-        + figures.note(
+        + html.note(
             "The network wants a channel axis and small numbers: the images are reshaped to "
             "(n, 28, 28, 1) and divided by 255. Training uses the train split only; the test split "
             "says how well the network does on images that it has never seen."
@@ -53,7 +54,7 @@ def examples(summary: TrainSummary) -> str:
     """One training image of each class, and the average of all."""
     firsts = "".join(
         "<figure>"
-        + figures.picture(
+        + html.picture(
             summary.examples[label], PIXELS, f"Training image {index}, {CLASS_NAMES[label]}", 112
         )
         + f"<figcaption>{class_label(label)}<br><small>training image {index}</small></figcaption>"
@@ -63,7 +64,7 @@ def examples(summary: TrainSummary) -> str:
     test_counts = np.bincount(test.labels, minlength=len(CLASS_NAMES))
     averages = "".join(
         "<figure>"
-        + figures.picture(
+        + html.picture(
             summary.class_means[label],
             PIXELS,
             f"Average training image of {CLASS_NAMES[label]}",
@@ -73,12 +74,12 @@ def examples(summary: TrainSummary) -> str:
         f"{test_counts[label]:,} test</small></figcaption></figure>"
         for label in range(len(CLASS_NAMES))
     )
-    return figures.row(
-        figures.title("One training image of each class", "the first of its class")
+    return html.row(
+        html.title("One training image of each class", "the first of its class")
         + f'<div class="examples">{firsts}</div>',
-        figures.title("The average image of each class", "mean of its training images")
+        html.title("The average image of each class", "mean of its training images")
         + f'<div class="examples">{averages}</div>'
-        + figures.note(
+        + html.note(
             "Black is 0, white is 255. A sharp average means that the images of a class agree; "
             "bags and sandals vary most."
         ),
@@ -122,9 +123,9 @@ def histogram(image: npt.NDArray[np.uint8]) -> dict[str, Any]:
 st.header("Dataset gallery", anchor=False)
 try:
     summary = cache.train_summary()
-    figures.show(cache.kept(lambda: splits(summary) + examples(summary), "gallery"))
+    html.show(cache.kept(lambda: splits(summary) + examples(summary), "gallery"))
 except DatasetError as error:
-    st.error(figures.sentence(error))
+    st.error(html.sentence(error))
 
 st.subheader("Browse", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -133,7 +134,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     try:
         split = cache.split(split_name)
     except DatasetError as error:
-        st.info(figures.sentence(error))
+        st.info(html.sentence(error))
         st.stop()
     indices = (
         np.arange(len(split.labels)) if label is None else cache.class_indices(split_name, label)
@@ -154,8 +155,8 @@ contact_sheet(
     key="contact_sheet",
     on_pick=partial(pick, key),
 )
-figures.show(
-    figures.note(
+html.show(
+    html.note(
         "Click an image to open it below. A test image is then shown on every page."
         if split_name == "test"
         else "Click an image to open it below."
@@ -165,20 +166,20 @@ figures.show(
 image = split.images[opened]
 left, right = st.columns([2, 3], gap="medium")
 with left:
-    figures.show(
-        figures.title(
+    html.show(
+        html.title(
             f"{split_name.capitalize()} image {opened}", class_label(int(split.labels[opened]))
         )
-        + figures.picture(image, PIXELS, f"{split_name} image {opened}", 280)
+        + html.picture(image, PIXELS, f"{split_name} image {opened}", 280)
     )
 with right:
-    figures.show(figures.title("Histogram of its pixel values"))
+    html.show(html.title("Histogram of its pixel values"))
     st.vega_lite_chart(
         histogram(image), alt=f"Histogram of the pixel values of {split_name} image {opened}"
     )
-figures.show(
-    figures.title("Its pixel values", "0 is black, 255 is white; cells above 0 are marked")
-    + cache.kept(lambda: figures.number_table(image), "pixels", split_name, opened)
+html.show(
+    html.title("Its pixel values", "0 is black, 255 is white; cells above 0 are marked")
+    + cache.kept(lambda: html.number_table(image), "pixels", split_name, opened)
 )
 downloads(
     (
@@ -193,9 +194,9 @@ downloads(
     ),
     ("Pixel values (NPY)", f"{split_name}_{opened}.npy", lambda: images.numbers_npy(image)),
 )
-figures.show(
-    figures.note(
-        figures.link(
+html.show(
+    html.note(
+        html.link(
             controls.address("dataset_gallery", image=controls.DEFAULT_IMAGE),
             f"As in the tutorial: test image {controls.DEFAULT_IMAGE}",
         )

@@ -6,14 +6,15 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from core import cache, drawing, images
+from core import cache
 from core.dataset import CLASS_NAMES
-from core.images import CLASS_COLOURS, COMPONENT_AXES, VERDICT_COLOURS
-from core.insights import Insights
-from ui import controls, figures, frame
-from ui.contact_sheet import contact_sheet
+from core.evidence.insights import Insights
+from core.pictures import drawing, images
+from core.pictures.images import CLASS_COLOURS, COMPONENT_AXES, VERDICT_COLOURS
+from ui import controls, frame, html
+from ui.components.contact_sheet import contact_sheet
+from ui.components.image_map import image_map
 from ui.downloads import downloads
-from ui.image_map import image_map
 
 frame.start_page()
 view = frame.view()
@@ -52,8 +53,8 @@ def neighbours(places: np.ndarray, predictions: np.ndarray) -> None:
     found = np.argpartition(distances, NEIGHBOURS)[:NEIGHBOURS]
     nearest = found[np.argsort(distances[found])].tolist()
     same = int(np.count_nonzero(test.labels[nearest] == view.label))
-    figures.show(
-        figures.title(
+    html.show(
+        html.title(
             f"Nearest to {view.title}", f"{same} of {NEIGHBOURS} are {CLASS_NAMES[view.label]}"
         )
     )
@@ -103,7 +104,7 @@ def table(places: np.ndarray, insights: Insights) -> bytes:
 st.header("Map of images", anchor=False)
 insights, problem = frame.measured(view)
 if insights is None:
-    figures.show(figures.note(problem))
+    html.show(html.note(problem))
 else:
     last = next(layer for layer in reversed(view.network.layers) if layer.weights)
     numbers = int(np.prod(last.input_shape))
@@ -115,35 +116,35 @@ else:
         places = insights.components if pca else insights.embedding
         image_map(cache.map_packet(view.model, pca), len(places), view.index, by_error, pick)
     with right:
-        figures.show(
-            figures.note(
+        html.show(
+            html.note(
                 f"Each point is one of the {len(places):,} test images, placed by the {numbers:,} "
                 f"numbers from which {escape(last.name)} finds its class: images that the network "
                 "takes for alike lie together. Point at one to see it, click to open it on every "
                 "page."
             )
-            + figures.note(HOW[pca].format(numbers=f"{numbers:,}"))
-            + figures.note(f"{WHAT_TO_SEE[pca]} {ERRORS}")
+            + html.note(HOW[pca].format(numbers=f"{numbers:,}"))
+            + html.note(f"{WHAT_TO_SEE[pca]} {ERRORS}")
         )
         neighbours(places, insights.predictions)
-        figures.show(
-            figures.note(
+        html.show(
+            html.note(
                 "Under each its class. The map is flat: in all those numbers others may be nearer."
             )
         )
-    name = f"{figures.file_name(view.model.folder.name)}_{'components' if pca else 'neighbours'}"
+    name = f"{html.file_name(view.model.folder.name)}_{'components' if pca else 'neighbours'}"
     downloads(
         ("Map (PNG)", f"{name}.png", partial(figure, places, insights, pca, by_error)),
         ("Places (CSV)", f"{name}.csv", partial(table, places, insights)),
     )
-figures.show(
-    figures.note(
+html.show(
+    html.note(
         "Wheel, two fingers or + and − zoom, dragging moves the map. The names stand in the middle "
         "of their class. "
-        + figures.link(
+        + html.link(
             controls.address("embedding", image=controls.DEFAULT_IMAGE),
             f"As in the tutorial: test image {controls.DEFAULT_IMAGE}, a bag",
         )
-        + f". {figures.NUMBERS_DIFFER}"
+        + f". {html.NUMBERS_DIFFER}"
     )
 )

@@ -6,15 +6,18 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from core import cache, drawing, images
+from core import cache
 from core.dataset import CLASS_NAMES
-from core.images import PIXELS, FloatArray, Scale, sheet_uri
-from core.insights import QUANTILES, Insights
+from core.evidence.insights import QUANTILES, Insights
 from core.network import ModelError, Network
-from ui import controls, figures, frame, microscope, serving
-from ui.contact_sheet import COLUMNS, contact_sheet
+from core.pictures import drawing, images
+from core.pictures.images import PIXELS, FloatArray, Scale, sheet_uri
+from ui import controls, frame, html
+from ui.components import microscope
+from ui.components.contact_sheet import COLUMNS, contact_sheet
+from ui.components.epoch_player import Film, MapFilm, epoch_player, epoch_sheet
 from ui.downloads import downloads
-from ui.epoch_player import Film, MapFilm, epoch_player, epoch_sheet
+from ui.fragments import fragment
 
 frame.start_page()
 view = frame.view()
@@ -48,7 +51,7 @@ def tutorial_links() -> str:
     """Links to the tutorial's own choices: its image, its layer, and three filters."""
     layers = view.network.spatial_layers or view.network.layers
     links = [
-        figures.link(
+        html.link(
             controls.address(
                 "filter_explorer",
                 image=controls.DEFAULT_IMAGE,
@@ -59,7 +62,7 @@ def tutorial_links() -> str:
         )
         for index in TUTORIAL_FILTERS
     ]
-    return f"As in the tutorial, the bag: {', '.join(links)}. {figures.NUMBERS_DIFFER}"
+    return f"As in the tutorial, the bag: {', '.join(links)}. {html.NUMBERS_DIFFER}"
 
 
 def layer_maps() -> FloatArray:
@@ -86,7 +89,7 @@ def sheet_file() -> bytes:
 def numbers(index: int) -> None:
     """The map in numbers, and the files of it."""
     microscope.numbers()
-    name = f"{figures.file_name(layer.name)}_image{view.index}"
+    name = f"{html.file_name(layer.name)}_image{view.index}"
     one = f"{name}_filter{index}"
     downloads(
         ("All maps (PNG)", f"{name}.png", sheet_file),
@@ -106,31 +109,31 @@ def responses(insights: Insights, index: int) -> str:
     means = insights.class_means[layer.name][:, index]
     best = int(np.argmax(means))
     selectivity = insights.selectivity(layer.name)
-    return figures.note(
+    return html.note(
         "The nine images with the highest peak, under each its class and the peak (activation, "
         "no unit). Outlined, and enlarged below: all that the unit with the peak can see. "
         "Look for what the nine have in common there. Click one to open it, and that unit, in "
         "the microscope above."
-    ) + figures.halves(
-        figures.title("Mean response to the images of each class", "activation")
-        + figures.class_quantiles(
+    ) + html.halves(
+        html.title("Mean response to the images of each class", "activation")
+        + html.class_quantiles(
             found.response_quantiles[index],
             f"Quantiles of the mean response to each class; highest mean {CLASS_NAMES[best]}",
         )
-        + figures.note(
+        + html.note(
             "Of the 1,000 test images of a class, the box holds the middle half, the line all "
             "but the lowest and the highest twentieth; the mark and the number are the median. "
             "A filter that tells a class apart has a box there that the others do not reach."
         ),
-        figures.title("What that says")
-        + figures.facts(
+        html.title("What that says")
+        + html.facts(
             [
                 ("highest mean response", f"{CLASS_NAMES[best]}, {means[best]:.3f}"),
                 ("selectivity for it", f"{selectivity[index]:.2f}"),
             ]
         )
-        + figures.title(f"In all of {layer.name}")
-        + figures.facts(
+        + html.title(f"In all of {layer.name}")
+        + html.facts(
             [
                 ("dead filters", in_words(np.flatnonzero(found.dead).tolist())),
                 (
@@ -140,7 +143,7 @@ def responses(insights: Insights, index: int) -> str:
                 ("most selective", in_words(np.argsort(-selectivity)[:5].tolist())),
             ]
         )
-        + figures.note(
+        + html.note(
             "Selectivity is (best class's mean − mean of the other nine) ÷ their sum: 0 where "
             "all classes get the same, 1 where only one gets any. A dead filter is 0 "
             "everywhere on all 10,000 images; near-duplicates correlate above 0.95 there."
@@ -151,11 +154,11 @@ def responses(insights: Insights, index: int) -> str:
 def top_images(index: int) -> None:
     """The test images that excite a filter most, and how it answers to each class."""
     if layer.kind != "Conv2D":
-        figures.show(figures.note(NO_FILTERS))
+        html.show(html.note(NO_FILTERS))
         return
     insights, problem = frame.measured(view)
     if insights is None:
-        figures.show(figures.note(problem))
+        html.show(html.note(problem))
         return
     test = cache.split("test")
     found = insights.filters[layer.name]
@@ -172,8 +175,8 @@ def top_images(index: int) -> None:
         controls.choose(image=image)
         controls.pin(*places[tops.index(image)])
 
-    figures.show(
-        figures.title(f"What excites filter {index} of {layer.name} most", "of 10,000 test images")
+    html.show(
+        html.title(f"What excites filter {index} of {layer.name} most", "of 10,000 test images")
     )
     if contact_sheet(
         test.images[tops],
@@ -194,12 +197,12 @@ def top_images(index: int) -> None:
         ),
     ):
         st.rerun()
-    figures.show(
+    html.show(
         cache.kept(
             lambda: responses(insights, index), "responses", view.model.key, layer.name, index
         )
     )
-    name = f"{figures.file_name(layer.name)}_filter{index}"
+    name = f"{html.file_name(layer.name)}_filter{index}"
     downloads(
         (
             "Top images (PNG)",
@@ -261,10 +264,10 @@ def epochs(index: int) -> None:
         saved = cache.checkpoints(view.model)
         maps = cache.epoch_maps(view.model, view.index, layer.name) if saved else None
     except ModelError as error:
-        figures.show(figures.note(escape(str(error))))
+        html.show(html.note(escape(str(error))))
         return
     if maps is None:
-        figures.show(figures.note(frame.NO_CHECKPOINTS))
+        html.show(html.note(frame.NO_CHECKPOINTS))
         return
     insights, _ = frame.measured(view)
     kernels = []
@@ -272,7 +275,7 @@ def epochs(index: int) -> None:
         key = "kernel film", view.model.key, layer.name, index
         kernels.append(cache.once(lambda: kernel_film(saved.values(), index), *key))
     film = map_film(maps, index)
-    figures.show(figures.title(f"Filter {index} of {layer.name}, as the network learned"))
+    html.show(html.title(f"Filter {index} of {layer.name}, as the network learned"))
     epoch_player(
         view,
         [*kernels, film],
@@ -281,8 +284,8 @@ def epochs(index: int) -> None:
         insights,
     )
     epoch_sheet(maps, f"All {count} maps of {layer.name} at that epoch")
-    figures.show(
-        figures.note(
+    html.show(
+        html.note(
             "Each picture, and each map of the sheet, has one colour scale for all epochs, so what "
             "changes is the network. "
             "Epoch 0 is the network before training: its kernels are random, and its maps already "
@@ -299,7 +302,7 @@ def epochs(index: int) -> None:
             (film.title, chosen, film.scale),
         ]
 
-    name = f"{figures.file_name(layer.name)}_filter{index}_image{view.index}_epochs"
+    name = f"{html.file_name(layer.name)}_filter{index}_image{view.index}_epochs"
     downloads(
         (
             "All epochs (PNG)",
@@ -342,15 +345,15 @@ def map_film(maps: cache.EpochMaps, index: int) -> MapFilm:
 
 def notes() -> str:
     """Return what to look for in the layer, and the mean of its maps."""
-    words = figures.note(WHAT_TO_SEE.get(layer.name, "")) + figures.note(tutorial_links())
+    words = html.note(WHAT_TO_SEE.get(layer.name, "")) + html.note(tutorial_links())
     if flat:
         return words
     mean_map = layer_maps().mean(axis=2)
     scale = Scale.of(mean_map)
-    return words + figures.row(
-        figures.title(f"Mean of all {count} maps")
-        + figures.picture(mean_map, scale, f"Mean map of {layer.name}", 200),
-        figures.colour_bar(scale, "Mean activation over the maps, cell by cell."),
+    return words + html.row(
+        html.title(f"Mean of all {count} maps")
+        + html.picture(mean_map, scale, f"Mean map of {layer.name}", 200),
+        html.colour_bar(scale, "Mean activation over the maps, cell by cell."),
     )
 
 
@@ -359,7 +362,7 @@ PANELS = {"numbers": numbers, "top images": top_images, "epochs": epochs}
 DRAWN_HERE = ("top images", "epochs")
 
 
-@serving.fragment
+@fragment
 def explorer() -> None:
     """All that depends on the filter: where the server has to know it, only this runs again."""
     index = controls.chosen_filter(count)
@@ -371,7 +374,7 @@ def explorer() -> None:
     with right:
         microscope.microscope()
     if flat:
-        name = f"{figures.file_name(layer.name)}_image{view.index}"
+        name = f"{html.file_name(layer.name)}_image{view.index}"
         downloads(
             (
                 "Numbers (CSV)",
@@ -389,10 +392,10 @@ flat = len(layer.output_shape) == 1
 count = layer.output_shape[-1]
 what = "units" if flat else "maps"
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    figures.show(figures.title(f"All {count} {what} of {layer.name}", view.title))
+    html.show(html.title(f"All {count} {what} of {layer.name}", view.title))
     shared = not flat and controls.shared_scale()
 explorer()
 
-figures.show(cache.kept(notes, "notes", view.model.key, view.index, layer.name))
+html.show(cache.kept(notes, "notes", view.model.key, view.index, layer.name))
 # Nothing of it shows; above the sheet it would only leave gaps.
 microscope.provide(view, layer)

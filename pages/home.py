@@ -4,10 +4,11 @@ from html import escape
 
 import streamlit as st
 
-from core import cache, drawing, images
-from core.images import PIXELS, Scale
+from core import cache
 from core.network import Layer
-from ui import controls, figures, frame
+from core.pictures import drawing, images
+from core.pictures.images import PIXELS, Scale
+from ui import controls, frame, html
 from ui.downloads import downloads
 
 frame.start_page()
@@ -43,23 +44,23 @@ def spatial_step(layer: Layer) -> str:
     )
     links = "".join(
         f'<a href="{escape(target)}" target="_self" title="Open filter {index}">'
-        + figures.picture(
+        + html.picture(
             maps[:, :, index], Scale.of(maps[:, :, index]), f"Map {index} of {layer.name}", SMALL
         )
         + f"{index}</a>"
         for index, target in zip(strongest, targets, strict=True)
     )
     return (
-        figures.title(layer.name, figures.shape(layer.output_shape))
-        + figures.picture(mean_map, Scale.of(mean_map), f"Mean map of {layer.name}", LARGE)
+        html.title(layer.name, html.shape(layer.output_shape))
+        + html.picture(mean_map, Scale.of(mean_map), f"Mean map of {layer.name}", LARGE)
         + f'<div class="maps">{links}</div>'
-        + figures.note(words(layer))
+        + html.note(words(layer))
     )
 
 
 def microscope_link(layer: Layer) -> str:
     """A link to where each unit of a layer is explained."""
-    return figures.link(
+    return html.link(
         controls.address("filter_explorer", layer=layer.name, filter=0), "Unit by unit"
     )
 
@@ -71,11 +72,11 @@ def flat_step(layer: Layer) -> str:
     strip = images.tile(values.reshape(1, 1, -1), columns)
     scale = Scale.of(values)
     return (
-        figures.title(layer.name, f"{len(values)} numbers")
-        + figures.picture(
+        html.title(layer.name, f"{len(values)} numbers")
+        + html.picture(
             strip, scale, f"The {len(values)} outputs of {layer.name}, {columns} in a row", "100%"
         )
-        + figures.colour_bar(scale, f"{columns} in a row. {words(layer)} {microscope_link(layer)}")
+        + html.colour_bar(scale, f"{columns} in a row. {words(layer)} {microscope_link(layer)}")
     )
 
 
@@ -91,9 +92,9 @@ def mean_columns() -> list[images.Column]:
 def last_step(layer: Layer) -> str:
     """The class probabilities."""
     return (
-        figures.title(layer.name, "10 probabilities")
-        + figures.probability_bars(view.probabilities, view.label)
-        + figures.note(
+        html.title(layer.name, "10 probabilities")
+        + html.probability_bars(view.probabilities, view.label)
+        + html.note(
             "Softmax turns the last sums into shares of 1; the largest is the answer. "
             + microscope_link(layer)
         )
@@ -104,9 +105,9 @@ def way() -> str:
     """All steps from the input to the probabilities."""
     inner = view.network.layers[:-1]
     steps = [
-        figures.title("Input", "28×28×1")
-        + figures.picture(view.image, PIXELS, view.title, LARGE)
-        + figures.note(
+        html.title("Input", "28×28×1")
+        + html.picture(view.image, PIXELS, view.title, LARGE)
+        + html.note(
             f"{view.title[0].upper()}{view.title[1:]}. One brightness a pixel, from 0 (black) to "
             "255, divided by 255."
         ),
@@ -127,22 +128,22 @@ def way() -> str:
 
 
 st.subheader("What the network sees", anchor=False)
-figures.show(
-    figures.note(
+html.show(
+    html.note(
         "The way of one image through the network. Each layer: the mean of all its maps, large, "
         f"and the {STRONGEST} maps with the highest peaks; click one to open its filter. Dark "
         "is 0, yellow is the picture's own largest value."
     )
     + cache.kept(way, "way", view.model.key, view.index)
-    + figures.note(
+    + html.note(
         "What to see: the first convolution outlines the garment and finds edges; pooling keeps "
         "and sharpens the strongest; the second convolution grows abstract, its maps show where a "
         "combination of edges was found. "
-        + figures.link(
+        + html.link(
             controls.address("", image=controls.DEFAULT_IMAGE),
             f"As in the tutorial: test image {controls.DEFAULT_IMAGE}, a bag",
         )
-        + f". {figures.NUMBERS_DIFFER}"
+        + f". {html.NUMBERS_DIFFER}"
     )
 )
 downloads(

@@ -10,17 +10,20 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from core import attempts, cache, drawing, images
+from core import cache
 from core.cache import Version
 from core.dataset import CLASS_NAMES
-from core.images import PIXELS, SPLIT_COLOURS, Scale
-from core.insights import Insights, calibration_error, doubted_labels
+from core.evidence.insights import Insights, calibration_error, doubted_labels
 from core.network import Layer, ModelError
-from ui import charts, controls, figures, frame, serving
+from core.pictures import drawing, images
+from core.pictures.images import PIXELS, SPLIT_COLOURS, Scale
+from core.training import attempts
+from ui import charts, controls, frame, html
 from ui.card import card_html
-from ui.contact_sheet import COLUMNS, contact_sheet
+from ui.components.contact_sheet import COLUMNS, contact_sheet
+from ui.components.epoch_player import Film, epoch_player
 from ui.downloads import downloads
-from ui.epoch_player import Film, epoch_player
+from ui.fragments import fragment
 
 frame.start_page()
 view = frame.view()
@@ -47,18 +50,18 @@ TUTORIAL: dict[str, dict[str, float]] = {
 def network_table() -> str:
     """Each layer with its output shape and the formula behind its parameter count."""
     rows = "".join(
-        f"<tr><th>{escape(layer.name)}<td>{layer.kind}<td>{figures.shape(layer.output_shape)}"
+        f"<tr><th>{escape(layer.name)}<td>{layer.kind}<td>{html.shape(layer.output_shape)}"
         f"<td>{layer.activation or ''}<td>{layer.parameter_formula}"
         for layer in view.network.layers
     )
     return (
-        figures.title("The network", f"{view.network.parameter_count:,} parameters in all")
-        + figures.scrolling(
+        html.title("The network", f"{view.network.parameter_count:,} parameters in all")
+        + html.scrolling(
             '<table class="numbers roomy"><tr><th>layer<th>kind<th>output<th>activation'
             f"<th>parameters{rows}</table>",
             "Table of the layers",
         )
-        + figures.note(
+        + html.note(
             "A convolution has kernel height × kernel width × input channels × filters weights and "
             "one bias a filter; a dense layer has inputs × outputs weights and one bias an output. "
             "Pooling and flattening have nothing to learn."
@@ -99,9 +102,9 @@ def curves_of(
 ) -> None:
     """Accuracy and loss of one training, the gap in words, and what there is to take along."""
     over_fitting = cache.kept(partial(gap, history), "gap", model.key)
-    figures.show(
-        figures.title(name, f"{len(history)} {'epoch' if len(history) == 1 else 'epochs'}")
-        + figures.legend(charts.curve_colours(history))
+    html.show(
+        html.title(name, f"{len(history)} {'epoch' if len(history) == 1 else 'epochs'}")
+        + html.legend(charts.curve_colours(history))
     )
     for measure, axis in bounds.items():
         chart = partial(charts.curves, history, measure, axis)
@@ -110,8 +113,8 @@ def curves_of(
             height=230,
             alt=f"Line chart of {measure} by epoch for {name}. {over_fitting}",
         )
-    figures.show(figures.note(over_fitting))
-    file = figures.file_name(name)
+    html.show(html.note(over_fitting))
+    file = html.file_name(name)
     with st.container(horizontal=True):
         downloads(
             ("History (CSV)", f"{file}.csv", partial(history_csv, history)),
@@ -121,13 +124,13 @@ def curves_of(
         try:
             card, damage = cache.card(model), ""
         except ModelError as error:
-            card, damage = "", figures.note(escape(str(error)))
+            card, damage = "", html.note(escape(str(error)))
         if card is None:
             return
         menu = st.popover("Model card", key=f"card_{name}", on_change="rerun")
         if menu.open:
             with menu:
-                figures.show(damage or card_html(card))
+                html.show(damage or card_html(card))
 
 
 def what_each_change_brought() -> None:
@@ -135,7 +138,7 @@ def what_each_change_brought() -> None:
     try:
         tried = cache.tried()
     except ModelError as error:
-        st.warning(figures.sentence(error))
+        st.warning(html.sentence(error))
         return
     st.subheader("What each change brought", anchor=False)
     st.vega_lite_chart(
@@ -144,8 +147,8 @@ def what_each_change_brought() -> None:
         alt="Chart of the validation accuracy of each attempt: "
         + ", ".join(f"{row.change} {row.validation_accuracy:.2%}" for row in tried),
     )
-    figures.show(
-        figures.note(
+    html.show(
+        html.note(
             "Each row is one training of the network above (“stopped”: ended early) on 55,000 of "
             "the training images; the point is its accuracy on the 5,000 others, the line one "
             "standard error to either side. Points closer than that may owe their order to chance. "
@@ -171,7 +174,7 @@ def results_table(history: pd.DataFrame | None, insights: Insights | None) -> st
     rows = "".join(
         f"<tr><th>{split} {measure}"
         + "".join(
-            f"<td>{figures.missing(values.get(f'{split}_{measure}'), '.4f')}"
+            f"<td>{html.missing(values.get(f'{split}_{measure}'), '.4f')}"
             for values in columns.values()
         )
         for split in SPLIT_COLOURS
@@ -181,9 +184,9 @@ def results_table(history: pd.DataFrame | None, insights: Insights | None) -> st
     head = "<th>".join(("", "this model", "tutorial, its table", "tutorial, its evaluate"))
     validated = history is not None and charts.held_out(history) == "validation"
     return (
-        figures.title("After the last epoch")
+        html.title("After the last epoch")
         + f'<table class="numbers roomy"><tr><th>{head}{rows}</table>'
-        + figures.note(
+        + html.note(
             "Train and validation are of the run with 5,000 training images held out, on which "
             "everything was chosen. The model in view was then trained on all 60,000, and tested "
             "once."
@@ -197,19 +200,19 @@ def results_table(history: pd.DataFrame | None, insights: Insights | None) -> st
 def how_good(history: pd.DataFrame | None) -> str:
     """The figures after the last epoch, and the accuracy of each class."""
     if insights is None:
-        classes = figures.note(problem)
+        classes = html.note(problem)
     else:
         labels = cache.split("test").labels
         accuracies = insights.class_accuracy(labels)
         classes = (
-            figures.title("Test accuracy of each class", f"{insights.accuracy(labels):.2%} in all")
-            + figures.class_bars(accuracies, "Bars of the test accuracy of each class")
-            + figures.note(
+            html.title("Test accuracy of each class", f"{insights.accuracy(labels):.2%} in all")
+            + html.class_bars(accuracies, "Bars of the test accuracy of each class")
+            + html.note(
                 "Share of the 1,000 test images of a class that it gets right. What it takes the "
                 "others for is under <i>mistakes</i>, above."
             )
         )
-    return figures.halves(results_table(history, insights), classes)
+    return html.halves(results_table(history, insights), classes)
 
 
 def sheet(found: npt.NDArray[np.intp], words: Callable[[int], str]) -> Sheet:
@@ -226,11 +229,11 @@ def sheet(found: npt.NDArray[np.intp], words: Callable[[int], str]) -> Sheet:
 def open_in_explorer(key: str, title: str, found: Sheet, note: str) -> None:
     """A sheet of test images, and words on it; a click on one opens it in the filter explorer."""
     count, shown, names, captions, picture = found
-    heading = figures.title(title, f"{len(shown)} of {count} images")
+    heading = html.title(title, f"{len(shown)} of {count} images")
     if not shown:
-        figures.show(heading + figures.note("There is no such test image.") + note)
+        html.show(heading + html.note("There is no such test image.") + note)
         return
-    figures.show(heading)
+    html.show(heading)
     # An address ends with the image.
     explorer = controls.address("filter_explorer", image="")
     contact_sheet(
@@ -243,7 +246,7 @@ def open_in_explorer(key: str, title: str, found: Sheet, note: str) -> None:
         captions=captions,
         sheet=picture,
     )
-    figures.show(note)
+    html.show(note)
 
 
 def cell_images(insights: Insights, true: int, predicted: int) -> Sheet:
@@ -257,7 +260,7 @@ def confusion(insights: Insights, shares: bool) -> dict[str, Any]:
     return charts.confusion(insights.confusion(cache.split("test").labels), shares)
 
 
-@serving.fragment
+@fragment
 def mistakes(insights: Insights) -> None:
     """The confusion matrix, and the images of one of its cells."""
     left, right = st.columns([6, 5], gap="medium")
@@ -275,8 +278,8 @@ def mistakes(insights: Insights) -> None:
             height=440,
             alt="Confusion matrix of the ten classes",
         )
-        figures.show(
-            figures.note(
+        html.show(
+            html.note(
                 "Each row is the 1,000 test images of a class, each column what the network takes "
                 "them for; on the diagonal it is right. Colour is the number of mistakes in a "
                 "cell. Click a cell, or choose its classes above."
@@ -293,11 +296,11 @@ def mistakes(insights: Insights) -> None:
             f"{CLASS_NAMES[true]} {'recognized as' if right_class else 'taken for'} "
             f"{CLASS_NAMES[predicted]}",
             found,
-            figures.note(
+            html.note(
                 f"Below each image the probability of the {'' if right_class else 'wrong '}class, "
                 "the surest first."
             )
-            + figures.note("Click one to see in the explorer what the filters make of it."),
+            + html.note("Click one to see in the explorer what the filters make of it."),
         )
 
 
@@ -313,8 +316,8 @@ def calibration(insights: Insights) -> None:
     """Draw the accuracy by confidence."""
     labels = cache.split("test").labels
     bins = cache.once(partial(insights.calibration, labels), "calibration", view.model.key)
-    figures.show(
-        figures.title(
+    html.show(
+        html.title(
             "Does it know how sure to be?", f"calibration error {calibration_error(bins):.1%}"
         )
     )
@@ -324,8 +327,8 @@ def calibration(insights: Insights) -> None:
         alt="Accuracy against confidence: "
         + ", ".join(f"{each.confidence:.0%} sure, {each.accuracy:.0%} right" for each in bins),
     )
-    figures.show(
-        figures.note(
+    html.show(
+        html.note(
             "Test images by the probability of the predicted class, in steps of 0.1; at the "
             "bottom their number, the line is a 95 % Wilson interval. On the dashed line "
             "the network is right as often as it claims; below it is too sure of itself. The "
@@ -349,7 +352,7 @@ def labels_that_look_wrong(insights: Insights) -> None:
         "Labels that look wrong",
         # They all say the same of these images.
         cache.once(doubted, "doubted", *measured),
-        figures.note(
+        html.note(
             f"Each model here ({len(measured)}) gives the same other class at least {SURE:.0%}. "
             "Below each image the number of its label, and of what they say instead. Some "
             "labels are wrong, others are right and the image is odd: look, and decide."
@@ -389,17 +392,17 @@ def film(layer: str) -> Film:
     )
 
 
-@serving.fragment
+@fragment
 def when_it_learned(layer: str) -> None:
     """The first kernels, the prediction and the accuracy at each epoch that was saved."""
     try:
         epochs = list(cache.checkpoints(view.model))
         if not epochs:
-            figures.show(figures.note(frame.NO_CHECKPOINTS))
+            html.show(html.note(frame.NO_CHECKPOINTS))
             return
         probabilities = cache.epoch_probabilities(view.model, view.index)
     except ModelError as error:
-        figures.show(figures.note(escape(str(error))))
+        html.show(html.note(escape(str(error))))
         return
     epoch_player(
         view,
@@ -408,8 +411,8 @@ def when_it_learned(layer: str) -> None:
         probabilities,
         insights,
     )
-    figures.show(
-        figures.note(
+    html.show(
+        html.note(
             "The weights that were saved while it was trained, on one colour scale. <b>Look "
             "for</b> how much of the accuracy is there after the first saved epoch, and how little "
             "the kernels change after that. The Filter explorer shows the same for each filter and "
@@ -446,20 +449,20 @@ def kernels_in_the_end(first: Layer) -> None:
 
     def pictures() -> str:
         biases = first.weights.get("bias", np.zeros(kernels.shape[2], np.float32))
-        return figures.sheet(
+        return html.sheet(
             kernels,
             scale,
             f"Sheet of the {kernels.shape[2]} kernels of {first.name}",
             [f"{index}: {bias:+.2f}" for index, bias in enumerate(biases.round(2) + 0.0)],
-        ) + figures.colour_bar(
+        ) + html.colour_bar(
             scale,
             "Weight, no unit: blue counts against, red for, white is 0. Above each kernel its "
             "number and its bias. Red on one side and blue on the other is an edge detector.",
         )
 
-    name = figures.as_text(first.name)
+    name = html.as_text(first.name)
     st.subheader(f"The {kernels.shape[2]} kernels of {name}", anchor=False)
-    figures.show(cache.kept(pictures, "kernels", view.model.key))
+    html.show(cache.kept(pictures, "kernels", view.model.key))
     downloads(
         (
             "Kernels (PNG)",
@@ -478,7 +481,7 @@ name = view.model.folder.name
 insights, problem = frame.measured(view)
 
 if part == "training":
-    figures.show(cache.kept(network_table, "network table", view.model.key))
+    html.show(cache.kept(network_table, "network table", view.model.key))
 
     # The model in view as the rest of the page shows it, whatever its folder holds by now.
     models = cache.models() | {name: view.model}
@@ -487,15 +490,15 @@ if part == "training":
         try:
             found = cache.history(model)
         except ModelError as error:
-            problems.append(figures.sentence(error))
+            problems.append(html.sentence(error))
             continue
         if found is None:
             without.append(each)
         else:
             histories[each] = found
     st.subheader("How each model was trained", anchor=False)
-    figures.show(
-        figures.note(
+    html.show(
+        html.note(
             "Left to right on the same axes, so heights compare; epochs differ. Shaded is the gap "
             "where the network is better on images that it learns from than on images that it "
             "never learns from: <b>over-fitting</b>, it knows the first by heart. Dashed: the "
@@ -508,8 +511,8 @@ if part == "training":
     for sentence in problems:
         st.warning(sentence)
     if without:
-        figures.show(
-            figures.note(f"Without a training history (history.csv): {escape(', '.join(without))}.")
+        html.show(
+            html.note(f"Without a training history (history.csv): {escape(', '.join(without))}.")
         )
     bounds = cache.once(
         partial(axes, list(histories.values())), "axes", *(models[each].key for each in histories)
@@ -523,15 +526,15 @@ if part == "training":
 
     what_each_change_brought()
 
-    st.subheader(f"How good {figures.as_text(name)} is", anchor=False)
+    st.subheader(f"How good {html.as_text(name)} is", anchor=False)
     history = histories.get(name)
-    figures.show(
+    html.show(
         cache.kept(partial(how_good, history), "how good", view.model.key, history is None, problem)
     )
 elif part == "mistakes":
-    st.subheader(f"Where {figures.as_text(name)} errs", anchor=False)
+    st.subheader(f"Where {html.as_text(name)} errs", anchor=False)
     if insights is None:
-        figures.show(figures.note(problem))
+        html.show(html.note(problem))
     else:
         mistakes(insights)
         left, right = st.columns(2, gap="medium")
@@ -540,20 +543,20 @@ elif part == "mistakes":
         with right:
             labels_that_look_wrong(insights)
 else:
-    st.subheader(f"When {figures.as_text(name)} learned it", anchor=False)
+    st.subheader(f"When {html.as_text(name)} learned it", anchor=False)
     first = next((layer for layer in view.network.layers if layer.kind == "Conv2D"), None)
     if first is None:
-        figures.show(figures.note(f"{escape(name)} has no convolution, so no kernels to look at."))
+        html.show(html.note(f"{escape(name)} has no convolution, so no kernels to look at."))
     else:
         when_it_learned(first.name)
         kernels_in_the_end(first)
 
-figures.show(
-    figures.note(
-        figures.link(
+html.show(
+    html.note(
+        html.link(
             controls.address("model_training", model="tutorial"),
             "As in the tutorial: the model that its recipe trains",
         )
-        + f". {figures.NUMBERS_DIFFER}"
+        + f". {html.NUMBERS_DIFFER}"
     )
 )

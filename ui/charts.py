@@ -15,12 +15,12 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow
 
-from core.attempts import Attempt
 from core.dataset import CLASS_NAMES
-from core.images import SPLIT_COLOURS, FloatArray
-from core.insights import Bin
-from core.separation import Separation
-from core.statistics import wilson
+from core.evidence.insights import Bin
+from core.evidence.separation import Separation
+from core.evidence.statistics import wilson
+from core.pictures.images import SPLIT_COLOURS, FloatArray
+from core.training.attempts import Attempt
 from ui.separation import auc_words, drop_words
 
 POINTS = 20  # a curve of fewer epochs shows each as a point

@@ -22,12 +22,13 @@ import numpy.typing as npt
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core import ablation, cache, dataset
-from core.ablation import Off
+from core import cache, dataset
 from core.dataset import CLASS_NAMES
-from core.images import class_label
+from core.evidence import ablation
+from core.evidence.ablation import Off
 from core.network import Layer, Network
-from ui import figures
+from core.pictures.images import class_label
+from ui import html
 
 DEFAULT_MODEL = "tuned"
 # The tutorial's worked example, a bag.
@@ -83,7 +84,7 @@ def addresses(page: str, choices: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     kept["image"] = int(kept.get("image", DEFAULT_IMAGE))
     for values in choices:
         # A control's parameter is what the control displays.
-        named = {"layer": figures.as_text(values["layer"])} if "layer" in values else {}
+        named = {"layer": html.as_text(values["layer"])} if "layer" in values else {}
         yield f"{page}?{urlencode({**kept, **values, **named})}"
 
 
@@ -111,14 +112,14 @@ def refusals_shown() -> Iterator[None]:
         _reading.reset(token)
         if reading.refusals:
             with st.container(key="refusals"):
-                st.caption(figures.as_text(_one_line(reading.refusals)))
+                st.caption(html.as_text(_one_line(reading.refusals)))
 
 
 def refuse(sentence: str) -> None:
     """State what is refused and what is shown instead, as plain text of one sentence."""
     reading = _reading.get()
     if reading is None:  # The fragment alone is drawn again, not the place above the page.
-        st.caption(figures.as_text(sentence))
+        st.caption(html.as_text(sentence))
     else:
         reading.refusals.append(sentence)
 
@@ -196,13 +197,13 @@ def layer(network: Network) -> Layer:
     first = next((layer for layer in layers.values() if layer.kind == "Conv2D"), None)
     default = first.name if first else next(iter(layers))
     # Streamlit compares the URL with what is displayed.
-    wrong = _wrong_choice("layer", list(map(figures.as_text, layers)))
+    wrong = _wrong_choice("layer", list(map(html.as_text, layers)))
     name = st.segmented_control(
         "Layer",
         list(layers),
         default=default,
         required=True,
-        format_func=figures.as_text,
+        format_func=html.as_text,
         key="layer",
         label_visibility="collapsed",
         on_change=pin,

@@ -12,10 +12,10 @@ from typing import Any
 import streamlit as st
 
 from core import cache
-from core.ablation import Answers
 from core.cache import Version
-from core.jobs import Job, TooManyJobs
-from ui import figures
+from core.evidence.ablation import Answers
+from server.jobs import Job, TooManyJobs
+from ui import html
 
 PERIOD = 0.5  # seconds between two looks at how far a count is
 # Seconds that a count goes on for a visitor whose connection broke. A browser that has its network
@@ -75,7 +75,7 @@ def count(wanted: Wanted, timed: bool) -> None:
         return
     problem = job.problem if job else latest.problem if latest else ""
     if problem:
-        st.warning(figures.sentence(problem))
+        st.warning(html.sentence(problem))
     st.button("Count over all 10,000", key="count_all", on_click=_want, args=(wanted,))
 
 

@@ -18,12 +18,13 @@ from streamlit.navigation.page import StreamlitPage
 from core import cache
 from core.cache import Version
 from core.dataset import CLASS_NAMES, DatasetError
-from core.images import PIXELS
-from core.insights import Insights
-from core.model_folder import ModelFolder, ModelReplaced
+from core.evidence.insights import Insights
+from core.models.model_folder import ModelFolder, ModelReplaced
 from core.network import ModelError, Network
-from ui import controls, figures, log, serving
-from ui.serving import Rank
+from core.pictures.images import PIXELS
+from server import log, queueing, setup
+from server.queueing import Rank
+from ui import controls, html
 from ui.share import share
 
 HOME = "pages/home.py"
@@ -41,6 +42,7 @@ NO_CHECKPOINTS = (
     "only the trained network can be shown."
 )
 TRAIN_COMMAND = "python -m core.training --recipe tutorial"
+setup.prepare_process()
 # Part of the sidebar's HTML: an element of its own would cost every move a message more. Comments
 # and indentation stay on the server.
 STYLE = "<style>{}</style>".format(
@@ -95,7 +97,7 @@ _frame: ContextVar[_Frame | None] = ContextVar("frame", default=None)
 
 def run() -> None:
     """Draws the frame, then the page that the address names inside it."""
-    with serving.turn(Rank.PAGE), controls.refusals_shown():
+    with queueing.turn(Rank.PAGE), controls.refusals_shown():
         _run()
 
 
@@ -108,7 +110,7 @@ def _run() -> None:
     controls.carry_over(page.url_path)
     with st.sidebar:
         frame = _sidebar()
-        figures.show(STYLE + (_prediction(frame.view) if frame.view else ""))
+        html.show(STYLE + (_prediction(frame.view) if frame.view else ""))
         share()
     token = _frame.set(frame)
     try:
@@ -116,7 +118,7 @@ def _run() -> None:
     except ModelReplaced:  # the next run shows the new version
         st.rerun()
     except ModelError as error:  # of another image than the one in view
-        st.error(figures.sentence(error))
+        st.error(html.sentence(error))
     finally:
         _frame.reset(token)
 
@@ -145,10 +147,10 @@ def view(with_maps: bool = False) -> View:
     frame = _frame.get()
     assert frame is not None, "a page calls start_page first"
     if frame.view is None:
-        st.error(figures.sentence(frame.problem))
+        st.error(html.sentence(frame.problem))
         st.stop()
     if with_maps and not frame.view.network.spatial_layers:
-        name = figures.as_text(frame.view.model.folder.name)
+        name = html.as_text(frame.view.model.folder.name)
         st.info(f"The model {name} has no layer with feature maps.")
         st.stop()
     return frame.view
@@ -217,13 +219,13 @@ def _prediction_figure(view: View) -> str:
     right = view.prediction == view.label
     verdict = "✓ right" if right else f"✗ wrong, it is {CLASS_NAMES[view.label]}"
     return (
-        figures.picture(view.image, PIXELS, view.title, 112)
-        + figures.title(
+        html.picture(view.image, PIXELS, view.title, 112)
+        + html.title(
             f"Label: {view.label} {CLASS_NAMES[view.label]}",
         )
-        + figures.note(
+        + html.note(
             f"Predicted: <b>{CLASS_NAMES[view.prediction]}</b> with "
             f"{view.probabilities[view.prediction]:.1%} {verdict}"
         )
-        + figures.probability_bars(view.probabilities, view.label)
+        + html.probability_bars(view.probabilities, view.label)
     )

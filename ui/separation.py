@@ -8,9 +8,9 @@ from html import escape
 
 import numpy as np
 
-from core.images import FloatArray, Scale
-from core.separation import LEAST_IMAGES, Separation
-from ui import figures
+from core.evidence.separation import LEAST_IMAGES, Separation
+from core.pictures.images import FloatArray, Scale
+from ui import html
 
 Names = tuple[str, str]
 """The two classes."""
@@ -124,17 +124,17 @@ def average_maps(found: Separation, pair: MapPair, shown: Sequence[int], names: 
         heads.append(f'<th scope="col">filter {index}<br><small>AUC {found.auc[index]:.3f}</small>')
         cells = (
             *(
-                figures.picture(mean, scale, f"Mean map of filter {index}, {name}", WIDTH)
+                html.picture(mean, scale, f"Mean map of filter {index}, {name}", WIDTH)
                 for mean, name in zip(means, names, strict=True)
             ),
-            figures.colour_bar(scale),
-            figures.picture(apart, centred, f"Difference of filter {index}'s mean maps", WIDTH),
-            figures.colour_bar(centred),
+            html.colour_bar(scale),
+            html.picture(apart, centred, f"Difference of filter {index}'s mean maps", WIDTH),
+            html.colour_bar(centred),
         )
         for line, cell in zip(lines, cells, strict=True):
             line.append(f"<td>{cell}")
     body = "<tr>".join("".join(line) for line in (heads, *lines))
-    return figures.scrolling(
+    return html.scrolling(
         f'<table class="grid-figure"><tr>{body}</table>',
         "The filters in columns, their average maps of both classes in rows",
     )

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from benchmarks.server import APP, ROOT, Server
-from tests.browser.app import wait_until_complete
+from tests.harness.app import wait_until_complete
+from tests.harness.server import APP, ROOT, Server
 
 # Not the time anything should take, only the end of all patience: a first visit on a busy machine
 # loads Streamlit's megabytes of JavaScript.

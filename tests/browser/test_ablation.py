@@ -7,11 +7,11 @@ import re
 import numpy as np
 from playwright.sync_api import Page, expect
 
-from benchmarks.server import Server
-from core import model_folder
 from core.dataset import load_split
-from tests.browser.app import assert_parameters, main, parameters, wait_until_idle
+from core.models import model_folder
 from tests.browser.conftest import Visit
+from tests.harness.app import assert_parameters, main, parameters, wait_until_idle
+from tests.harness.server import Server
 
 
 def switch(page: Page, layer: str, index: int) -> None:

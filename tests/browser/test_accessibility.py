@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from benchmarks.server import Server
-from tests.browser.app import PAGES
 from tests.browser.conftest import Visit
+from tests.harness.app import PAGES
+from tests.harness.server import Server
 
 ADDRESSES = [
     *PAGES,

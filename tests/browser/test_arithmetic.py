@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from core import packet
 from core.network import Network
-from tests.core.architectures import Architecture, architectures
+from tests.harness.architectures import Architecture, architectures
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:You are using a softmax over axis:UserWarning"),
 ]
 
-MODULE = Path("ui/microscope/arithmetic.js").read_text()
+MODULE = Path("ui/components/microscope/arithmetic.js").read_text()
 UNITS_A_LAYER = 12
 
 EXPLAIN = """async ([source, network, image, units]) => {

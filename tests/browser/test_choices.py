@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from benchmarks.server import Server
 from core import cache
 from core.network import Array
-from tests.browser import app
 from tests.browser.conftest import Visit
+from tests.harness import app
+from tests.harness.server import Server
 
 IMAGE = 4321
 SHIRTS_AND_COATS = "/class_comparison?model=tutorial&class_a=6&class_b=4&filter=5"

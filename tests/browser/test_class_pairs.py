@@ -6,9 +6,9 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from benchmarks.server import Server
-from tests.browser import app
 from tests.browser.conftest import Visit
+from tests.harness import app
+from tests.harness.server import Server
 
 ADDRESS = (
     "/class_comparison?compare=all+filters&model=tutorial&class_a=0&class_b=6&layer=conv_layer_3"

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from playwright.sync_api import Locator, Page, expect
 
-from benchmarks.server import Server
-from tests.browser import app
 from tests.browser.conftest import Visit
+from tests.harness import app
+from tests.harness.server import Server
 
 SCALES = (1, 1.25, 1.5, 2, 3)
 # At this width some titles of the microscope take two lines, which moves the map below them.

@@ -7,10 +7,10 @@ import re
 import numpy as np
 from playwright.sync_api import expect
 
-from benchmarks.server import Server
 from core import dataset
-from tests.browser import app
 from tests.browser.conftest import Visit
+from tests.harness import app
+from tests.harness.server import Server
 
 SHEET_BUTTON = re.compile(r"^image \d+, ")
 

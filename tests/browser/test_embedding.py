@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
-from benchmarks.server import Server
 from core import cache
 from core.dataset import CLASS_NAMES
-from tests.browser import app
 from tests.browser.conftest import Visit
+from tests.harness import app
+from tests.harness.server import Server
 
 MARGIN = 26  # CSS pixels around the points
 POSITIONS = 8

@@ -6,9 +6,9 @@ import re
 
 from playwright.sync_api import expect
 
-from benchmarks.server import Server
-from tests.browser.app import Traffic, assert_parameters, wait_until_complete, wait_until_idle
 from tests.browser.conftest import Visit
+from tests.harness.app import Traffic, assert_parameters, wait_until_complete, wait_until_idle
+from tests.harness.server import Server
 
 
 def test_the_epochs_play_in_the_browser(server: Server, visit: Visit) -> None:

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
-from benchmarks.server import Server
-from tests.browser import app
 from tests.browser.conftest import StartServer, Visit
+from tests.harness import app
+from tests.harness.server import Server
 
 
 def gallery_of_bags(page: Page) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmarks.server import Server
-from tests.browser import app
 from tests.browser.conftest import Visit
+from tests.harness import app
+from tests.harness.server import Server
 
 # WCAG 2.2, level AA, for text that is not large.
 LEAST_CONTRAST = 4.5

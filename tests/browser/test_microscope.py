@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmarks.server import Server
 from core import cache, dataset
 from core.network import Array
-from tests.browser import app
 from tests.browser.conftest import Visit
+from tests.harness import app
+from tests.harness.server import Server
 
 IMAGES = (2000, 12, 4321)
 PLACES = 20  # on the sheet of each of seven layers, for three images: 420, some between two maps

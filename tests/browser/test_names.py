@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from benchmarks.server import Server
-from tests.browser.app import PAGES, go_to, main, sidebar, wait_until_idle
 from tests.browser.conftest import StartServer, Visit, copy_app
-from tests.renamed import CARD, FOLDER, LAYERS, write_model
+from tests.harness.app import PAGES, go_to, main, sidebar, wait_until_idle
+from tests.harness.renamed import CARD, FOLDER, LAYERS, write_model
+from tests.harness.server import Server
 
 PANELS = {
     "filter_explorer": ("numbers", "top images", "epochs"),

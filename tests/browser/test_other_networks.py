@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from benchmarks.server import Server
 from core import dataset
 from core.network import Network
 from tests.browser.conftest import StartServer, Visit, copy_app
+from tests.harness.server import Server
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from benchmarks.server import Server
 from core import cache, dataset
-from core.model_folder import MODELS_DIR, NETWORK_FILE
+from core.models.model_folder import MODELS_DIR, NETWORK_FILE
 from core.network import Network
-from tests.browser import app
 from tests.browser.conftest import StartServer, Visit
+from tests.harness import app
+from tests.harness.server import Server
 from ui import controls
 
 LAYER, IMAGE, FILTER = "conv_layer_3", 42, 17

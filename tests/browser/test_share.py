@@ -18,11 +18,11 @@ import pytest
 import segno
 from playwright.sync_api import Locator, Page, expect
 
-from benchmarks.server import ROOT, Server, free_port
-from tests.browser import app
 from tests.browser.conftest import Visit
-from tests.deploy.site import NGINX
-from tests.faults.visitor import wait_until
+from tests.harness import app
+from tests.harness.server import ROOT, Server, free_port
+from tests.harness.site import NGINX
+from tests.harness.visitor import wait_until
 from ui import share
 
 OPENSSL = shutil.which("openssl")

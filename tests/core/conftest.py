@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core import insights
+from core.evidence import insights
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import cache, model_folder
+from core import cache
 from core.dataset import to_input
-from core.model_folder import ModelFolder
+from core.models import model_folder
+from core.models.model_folder import ModelFolder
 
 TUTORIAL = cache.models()["tutorial"]
 

@@ -1,4 +1,4 @@
-"""Paths as people read them; `tests/core/test_model_folder.py` gives the quoted ones to a shell."""
+"""Paths as people read them; `test_model_folder.py` gives the quoted ones to a shell."""
 
 from __future__ import annotations
 

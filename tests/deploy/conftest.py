@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.browser.conftest import browser, visit  # noqa: F401, fixtures
-from tests.deploy.site import NGINX, Site
+from tests.harness.site import NGINX, Site
 
 StartSite = Callable[[int], Site]
 

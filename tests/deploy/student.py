@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import websocket
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from benchmarks.student import DeltaPath, Reply, Student
+from tests.harness.student import DeltaPath, Reply, Student
 
 # Of Streamlit 1.67's frontend, in seconds: before each new connection, and between its questions
 # whether the server is there.

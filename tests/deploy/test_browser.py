@@ -10,11 +10,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from tests.browser import app
 from tests.browser.conftest import Visit
 from tests.deploy.conftest import StartSite
-from tests.deploy.site import Site
 from tests.deploy.student import last
+from tests.harness import app
+from tests.harness.site import Site
 
 LAYER, IMAGE, FILTER = "conv_layer_3", 42, 17
 TITLE = "test image 42, Dress"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import pytest
 
 from tests.deploy.conftest import StartSite
-from tests.deploy.site import Site
 from tests.deploy.student import ReturningStudent
+from tests.harness.site import Site
 
 # In CI two cores do all of this, and another test beside it.
 STUDENTS = 50 if os.environ.get("CI") else 100

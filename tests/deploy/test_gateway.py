@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.answer import Answer
-from tests.deploy.site import Site
+from tests.harness.answer import Answer
+from tests.harness.site import Site
 
 AGENT = "/_stcore/agent"
 GZIP = {"Accept-Encoding": "gzip"}

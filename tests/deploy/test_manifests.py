@@ -14,9 +14,9 @@ import pytest
 import yaml
 from streamlit import config
 
-from benchmarks.server import ROOT, Server
-from benchmarks.student import Student
-from tests.browser.app import PAGES
+from tests.harness.app import PAGES
+from tests.harness.server import ROOT, Server
+from tests.harness.student import Student
 
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()

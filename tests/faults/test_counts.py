@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.server import APP, Server
-from tests.faults.visitor import Visitor, active_sessions, wait_until
+from tests.harness.server import APP, Server
+from tests.harness.visitor import Visitor, active_sessions, wait_until
 
 COUNTED = "Counted over all 10,000 test images."
 LEAVING = 6

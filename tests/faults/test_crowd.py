@@ -9,8 +9,8 @@ from threading import Barrier
 
 import pytest
 
-from benchmarks.server import APP, Server
-from tests.faults.visitor import PAGES, Visitor, active_sessions, settled_memory, wait_until
+from tests.harness.server import APP, Server
+from tests.harness.visitor import PAGES, Visitor, active_sessions, settled_memory, wait_until
 
 CLASS = 50
 VISITS = 2000

@@ -22,7 +22,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import attempts, cache, dataset, model_folder
+from core import cache, dataset
+from core.models import model_folder
+from core.training import attempts
 from tests.pages.conftest import PAGES, Open, assert_sound, text
 
 TUTORIAL = model_folder.MODELS_DIR / "tutorial"

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.server import APP, ROOT, Server
-from core import jobs
-from core.jobs import Job
-from tests.faults.visitor import PAGES, Visitor, wait_until
+from server import jobs
+from server.jobs import Job
+from tests.harness.server import APP, ROOT, Server
+from tests.harness.visitor import PAGES, Visitor, wait_until
 
 # Python imports it before all else, in the server and in the processes that the server starts. Not
 # a read-only mount: that takes privileges which a container that runs the tests may not have.

@@ -19,10 +19,12 @@ from markdown_it import MarkdownIt
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.testing.v1 import AppTest
 
-from core import ablation, cache, jobs
+from core import cache
 from core.cache import Version
 from core.dataset import CLASS_NAMES
+from core.evidence import ablation
 from core.network import Network
+from server import jobs
 from tests.pages.conftest import COMPARED, PAGES, PARTS, Open, assert_sound, html, text
 from ui.controls import URL_ONLY
 

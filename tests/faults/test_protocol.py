@@ -17,9 +17,9 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Common_pb2 import DoubleArray, StringArray
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from benchmarks.server import APP, ROOT, Server
-from benchmarks.student import PageError
-from tests.faults.visitor import Visitor, settled_memory
+from tests.harness.server import APP, ROOT, Server
+from tests.harness.student import PageError
+from tests.harness.visitor import Visitor, settled_memory
 
 # Tracebacks as Python writes them, whose last frame can be told.
 ENVIRONMENT = {

@@ -9,9 +9,10 @@ import pyarrow
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import cache, dataset, jobs
-from core.ablation import Answers
+from core import cache, dataset
 from core.dataset import CLASS_NAMES, to_input
+from core.evidence.ablation import Answers
+from server import jobs
 from tests.pages.conftest import Open, assert_sound, text
 from ui import counting
 

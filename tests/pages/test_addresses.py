@@ -7,8 +7,9 @@ import pytest
 from streamlit.runtime.scriptrunner_utils.script_run_context import ScriptRunContext
 from streamlit.testing.v1 import AppTest
 
-from core import ablation, cache, dataset
+from core import cache, dataset
 from core.dataset import CLASS_NAMES
+from core.evidence import ablation
 from tests.pages.conftest import (
     COMPARED,
     PAGES,

@@ -14,8 +14,10 @@ import pyarrow
 import pytest
 from PIL import Image
 
-from core import attempts, cache, dataset, model_folder
+from core import cache, dataset
 from core.dataset import CLASS_NAMES, DatasetError
+from core.models import model_folder
+from core.training import attempts
 from tests.pages.conftest import (
     COMPARED,
     PAGES,

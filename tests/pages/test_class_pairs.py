@@ -11,9 +11,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import cache
-from core.insights import Insights
-from core.separation import Separation
-from core.statistics import Z_95
+from core.evidence.insights import Insights
+from core.evidence.separation import Separation
+from core.evidence.statistics import Z_95
 from tests.pages.conftest import Open, asked, assert_sound, compared, html, text
 from ui import charts
 from ui.separation import correlation, verdict

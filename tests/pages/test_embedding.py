@@ -13,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 import ui.downloads
 from core import cache
 from core.dataset import CLASS_NAMES
-from core.insights import Insights
+from core.evidence.insights import Insights
 from core.network import ModelError
 from tests.pages.conftest import Open, assert_sound, text
-from ui import image_map
+from ui.components import image_map
 
 
 def measured(model: str = "tutorial") -> Insights:

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core import cache, images
+from core import cache
 from core.dataset import to_input
-from core.images import Scale
+from core.pictures import images
+from core.pictures.images import Scale
 from tests.pages.conftest import Open, assert_sound, text
 
 

@@ -13,10 +13,10 @@ from google.protobuf.message import Message
 from markdown_it import MarkdownIt
 from streamlit.testing.v1 import AppTest
 
-from core import model_folder
+from core.models import model_folder
+from tests.harness.renamed import CARD, FOLDER, FOREIGN, LAYERS, write_model
 from tests.pages.conftest import COMPARED, PARTS, Open, assert_sound, html, text
-from tests.renamed import CARD, FOLDER, FOREIGN, LAYERS, write_model
-from ui import figures
+from ui.html import as_text
 
 # Elements whose strings Streamlit does not read as Markdown; `html` is looked at by itself.
 PLAIN = {"html", "bidi_component", "vega_lite_chart", "selectbox", "multiselect"}
@@ -110,7 +110,7 @@ def test_every_layer_can_be_chosen_and_is_named(open_page: Open) -> None:
 def test_a_link_to_a_layer_opens_it(open_page: Open) -> None:
     """The start page links each map; the address names the layer as the control displays it."""
     for layer in LAYERS.values():
-        app = open_page("filter_explorer", layer=figures.as_text(layer))
+        app = open_page("filter_explorer", layer=as_text(layer))
         assert f"of {' '.join(layer.split())}" in text(app)
 
 

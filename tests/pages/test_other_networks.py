@@ -8,7 +8,7 @@ import keras
 import pytest
 from keras import layers
 
-from core import model_folder
+from core.models import model_folder
 from core.network import Network
 from tests.pages.conftest import COMPARED, VIEWS, Open, assert_sound, explored, text
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from core import model_folder
+from core.models import model_folder
 from core.network import ModelError, Network
 from tests.pages.conftest import VIEWS, Open, assert_sound, html, text
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.images import SPLIT_COLOURS
-from core.model_folder import MODELS_DIR, ModelFolder
+from core.models.model_folder import MODELS_DIR, ModelFolder
+from core.pictures.images import SPLIT_COLOURS
 from ui import charts
 
 MEASURES = ("loss", "accuracy")

@@ -28,7 +28,7 @@ from core.network import (
     sigmoid,
     softmax,
 )
-from tests.core.architectures import Architecture, architectures
+from tests.harness.architectures import Architecture, architectures
 
 # Keras turns TensorFlow's arrays into NumPy's in a way that NumPy 2 finds old-fashioned.
 pytestmark = pytest.mark.filterwarnings(

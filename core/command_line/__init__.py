@@ -1,0 +1,1 @@
+"""Commands: exit status, interrupts, progress."""

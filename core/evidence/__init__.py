@@ -1,0 +1,1 @@
+"""Evidence about filters, measured over many images."""

@@ -1,0 +1,1 @@
+"""Model folders: read, describe and write them."""

@@ -1,0 +1,1 @@
+"""Train networks: recipes, the networks they build, and the fit."""

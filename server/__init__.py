@@ -1,0 +1,1 @@
+"""What one process needs to serve a class: queueing, patches, jobs, log."""

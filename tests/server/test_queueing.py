@@ -1,0 +1,187 @@
+"""What lets a class share one process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from starlette.types import Message
+from starlette.websockets import WebSocket, WebSocketState
+from streamlit import config
+from streamlit.runtime.app_session import AppSession
+
+from core import cache
+from server import queueing, streamlit_patches
+from server.queueing import Rank
+
+
+def test_one_computes_and_the_others_wait() -> None:
+    done, now, most = [], [], []
+
+    def run(number: int) -> None:
+        with (
+            queueing.turn(Rank.PAGE),
+            queueing.turn(Rank.PAGE),
+        ):  # a fragment's inside of its page's
+            now.append(number)
+            time.sleep(0.01)  # long enough for another to come in, if it could
+            most.append(len(now))
+            now.remove(number)
+        done.append(number)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(done) == list(range(8))
+    assert max(most) == 1
+
+
+def test_a_run_that_fails_leaves_its_place() -> None:
+    for _ in range(5):
+        with pytest.raises(ZeroDivisionError), queueing.turn(Rank.PAGE):
+            raise ZeroDivisionError
+    free = []
+    thread = threading.Thread(target=lambda: free.append(_has_a_turn()))
+    thread.start()
+    thread.join(10)
+    assert free == [True]
+
+
+def _has_a_turn() -> bool:
+    with queueing.turn(Rank.PAGE):
+        return True
+
+
+def test_what_a_run_says_leaves_together_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.new_event_loop()
+    session: Any = SimpleNamespace(_event_loop=loop)
+    heard: list[int] = []
+    failed: list[object] = []
+    loop.set_exception_handler(lambda _, context: failed.append(context["exception"]))
+
+    def say(number: int) -> None:
+        AppSession._call_soon_on_event_loop(session, lambda: heard.append(number // (number - 3)))
+
+    def settle() -> list[int]:
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        return heard
+
+    say(0)  # that a run begins is said before its turn
+    with queueing.turn(Rank.PAGE):
+        for number in (4, 3, 5):
+            say(number)
+        assert settle() == [0]
+    say(6)
+    assert settle() == [0, 4, 2, 2]
+    assert [type(error) for error in failed] == [ZeroDivisionError]
+
+    # A run that takes long shows what it has.
+    monkeypatch.setattr(queueing, "_LONG", 0.0)
+    with queueing.turn(Rank.PAGE):
+        say(7)
+        time.sleep(0.001)
+        say(8)
+        assert settle()[-1] == 1
+    loop.close()
+
+
+def test_who_says_much_at_once_lets_the_others_speak() -> None:
+    said: list[str] = []
+
+    async def receive() -> Message:  # there is always more
+        return {"type": "websocket.receive", "bytes": b""}
+
+    async def send(message: Message) -> None:
+        pytest.fail(f"nobody asked for {message}")
+
+    async def listen(name: str) -> None:
+        socket = WebSocket({"type": "websocket"}, receive, send)
+        socket.client_state = WebSocketState.CONNECTED
+        for _ in range(3):
+            await socket.receive()
+            said.append(name)
+
+    async def both() -> None:
+        await asyncio.gather(listen("one"), listen("other"))
+
+    asyncio.run(both())
+    assert said == ["one", "other"] * 3
+
+
+def test_the_quick_come_first() -> None:
+    order: list[Rank] = []
+    asked = [Rank.PAGE, Rank.FRAGMENT, Rank.PAGE, Rank.FRAGMENT]
+
+    def run(rank: Rank) -> None:
+        with queueing.turn(rank):
+            order.append(rank)
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in asked]
+    with queueing.turn(Rank.PAGE):
+        for waiting, thread in enumerate(threads, start=1):
+            thread.start()
+            while len(queueing._place._waiting) < waiting:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join(10)
+    assert order == sorted(asked)
+
+
+streamlit_patches.install()
+
+
+@pytest.mark.parametrize("section", ["theme", "theme.dark", "theme.light.sidebar", "server"])
+def test_the_settings_that_browsers_are_told_are_the_settings(section: str) -> None:
+    options = config.get_config_options().values()
+    expected = {option.name: option.value for option in options if option.section == section}
+    assert expected
+    for _ in range(2):
+        found = config.get_options_for_section(section)
+        assert found == expected
+        found.clear()  # theirs to change
+
+
+def test_a_piece_is_made_once_for_all_that_it_depends_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cache, "MOST_KEPT", 2)
+    made = []
+
+    def piece(number: int) -> str:
+        def make() -> str:
+            made.append(number)
+            return f"{number} × é"
+
+        return cache.kept(make, "test", number)
+
+    assert [piece(number) for number in (1, 2, 1, 3, 1, 2)] == [
+        f"{number} × é" for number in (1, 2, 1, 3, 1, 2)
+    ]
+    assert made == [1, 2, 3, 2]  # the one that was not asked for the longest went
+
+
+@pytest.mark.parametrize(
+    ("sent", "picked"),
+    [
+        (None, None),
+        ([{"event": "pick", "value": 3}], 3),
+        ([{"event": "other", "value": 3}], None),
+        ([{"event": ["pick"], "value": 3}], None),
+        ([3, "pick", {}, None], None),
+        ({"event": "pick"}, None),
+    ],
+)
+def test_what_a_component_sends_may_be_anything(sent: object, picked: object) -> None:
+    present: Any = streamlit_patches.bidi_component.make_bidi_component_presenter(
+        "events", "component"
+    )
+    state = SimpleNamespace(_new_widget_state={"events": sent})
+    assert present({}, state).pick == picked
+    assert present(["no mapping"], state) == ["no mapping"]

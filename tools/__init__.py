@@ -1,0 +1,1 @@
+"""Commands for whoever runs or maintains the app."""

@@ -1,0 +1,1 @@
+"""Browser components: Python, JavaScript and CSS of each."""
