@@ -520,7 +520,7 @@ class TestCommand:
     def test_here_all_is_well_without_tensorflow_or_streamlit(self) -> None:
         heavy = "{'tensorflow', 'keras', 'streamlit', 'openTSNE'}"
         program = (
-            "import sys; from core import doctor; status = doctor.main([]); "
+            "import sys; from tools import doctor; status = doctor.main([]); "
             f"print(*{heavy} & set(sys.modules), file=sys.stderr); sys.exit(status)"
         )
         done = self.run("-c", program, PYTHONIOENCODING="utf-8")

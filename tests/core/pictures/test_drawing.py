@@ -93,7 +93,7 @@ def test_a_sheet_has_each_map_at_its_place() -> None:
 
 def test_what_serves_does_not_draw() -> None:
     code = (
-        "import sys, numpy as np; from core import drawing, images\n"
+        "import sys, numpy as np; from core.pictures import drawing, images\n"
         "drawing.map_figure(np.eye(3, dtype=np.float32), images.Scale(0, 1, 'grey'), 'title')\n"
         "print('matplotlib.figure' in sys.modules)"
     )
@@ -198,7 +198,7 @@ def test_the_wait_for_other_figures_is_bounded(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_it_ends_where_nobody_wants_a_figure() -> None:
-    code = "from core import drawing; drawing._IDLE = 0.1; drawing.main()"
+    code = "from core.pictures import drawing; drawing._IDLE = 0.1; drawing.main()"
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as idle:
         assert idle.wait(30) == 0  # though its standard input stays open
@@ -206,7 +206,7 @@ def test_it_ends_where_nobody_wants_a_figure() -> None:
 
 def test_it_ends_with_the_process_that_started_it() -> None:
     code = (
-        "import numpy as np, time; from core import drawing, images\n"
+        "import numpy as np, time; from core.pictures import drawing, images\n"
         "drawing.map_figure(np.eye(3, dtype=np.float32), images.Scale(0, 1, 'grey'), 'title')\n"
         "print(drawing._process.pid, flush=True); time.sleep(60)"
     )
