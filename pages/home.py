@@ -6,8 +6,10 @@ import streamlit as st
 
 from core import cache
 from core.network import Layer
-from core.pictures import drawing, images
-from core.pictures.images import PIXELS, Scale
+from core.pictures import download_figures, export
+from core.pictures.download_figures import Column
+from core.pictures.scales import PIXELS, Scale
+from core.pictures.sheets import strongest, tile
 from ui import controls, frame, html
 from ui.downloads import downloads
 
@@ -38,9 +40,9 @@ def spatial_step(layer: Layer) -> str:
     """A layer with feature maps: its mean map and its strongest maps, each a link."""
     maps = view.activations[layer.name]
     mean_map = maps.mean(axis=2)
-    strongest = images.strongest(maps, STRONGEST)
+    indices = strongest(maps, STRONGEST)
     targets = controls.addresses(
-        "filter_explorer", [{"layer": layer.name, "filter": index} for index in strongest]
+        "filter_explorer", [{"layer": layer.name, "filter": index} for index in indices]
     )
     links = "".join(
         f'<a href="{escape(target)}" target="_self" title="Open filter {index}">'
@@ -48,7 +50,7 @@ def spatial_step(layer: Layer) -> str:
             maps[:, :, index], Scale.of(maps[:, :, index]), f"Map {index} of {layer.name}", SMALL
         )
         + f"{index}</a>"
-        for index, target in zip(strongest, targets, strict=True)
+        for index, target in zip(indices, targets, strict=True)
     )
     return (
         html.title(layer.name, html.shape(layer.output_shape))
@@ -69,7 +71,7 @@ def flat_step(layer: Layer) -> str:
     """A layer whose output is a row of numbers: a strip of cells."""
     values = view.activations[layer.name]
     columns = 64 if len(values) >= 512 else 32
-    strip = images.tile(values.reshape(1, 1, -1), columns)
+    strip = tile(values.reshape(1, 1, -1), columns)
     scale = Scale.of(values)
     return (
         html.title(layer.name, f"{len(values)} numbers")
@@ -80,9 +82,9 @@ def flat_step(layer: Layer) -> str:
     )
 
 
-def mean_columns() -> list[images.Column]:
+def mean_columns() -> list[Column]:
     """The input and each layer's mean map, for a file."""
-    columns: list[images.Column] = [("input", [view.image], PIXELS)]
+    columns: list[Column] = [("input", [view.image], PIXELS)]
     for layer in view.network.spatial_layers:
         mean_map = view.activations[layer.name].mean(axis=2)
         columns.append((layer.name, [mean_map], Scale.of(mean_map)))
@@ -150,11 +152,13 @@ downloads(
     (
         "All outputs (NPZ)",
         f"outputs_image{view.index}.npz",
-        lambda: images.arrays_npz(dict(view.activations)),
+        lambda: export.arrays_npz(dict(view.activations)),
     ),
     (
         "Mean maps (PNG)",
         f"mean_maps_image{view.index}.png",
-        lambda: drawing.rows_figure(mean_columns(), [view.title], "Mean of all maps of a layer"),
+        lambda: download_figures.rows_figure(
+            mean_columns(), [view.title], "Mean of all maps of a layer"
+        ),
     ),
 )

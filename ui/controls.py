@@ -27,7 +27,6 @@ from core.dataset import CLASS_NAMES
 from core.evidence import ablation
 from core.evidence.ablation import Off
 from core.network import Layer, Network
-from core.pictures.images import class_label
 from ui import html
 
 DEFAULT_MODEL = "tuned"
@@ -181,7 +180,7 @@ def image_index() -> int:
     st.menu_button(
         "Next of a class",
         range(len(CLASS_NAMES)),
-        format_func=class_label,
+        format_func=html.class_label,
         key="next_of_class",
         on_click=_next_of_class,
         width="stretch",
@@ -385,7 +384,7 @@ def _class(title: str, key: str, default: int) -> int:
     wrong = _wrong_value(key, lambda text: text.split(" ")[0] in LABELS)
     asked, *_ = st.query_params.get(key, "").split(" ")
     label = int(asked) if asked in LABELS else default
-    _refuse_number(title, wrong, 0, len(CLASS_NAMES) - 1, class_label(label))
+    _refuse_number(title, wrong, 0, len(CLASS_NAMES) - 1, html.class_label(label))
     _keep(**{key: None if label == default else label})
     if st.session_state.get(box) != label:
         choose(**{box: label})
@@ -396,7 +395,7 @@ def _class(title: str, key: str, default: int) -> int:
             _keep(**{key: st.session_state[box]})
 
     return st.selectbox(
-        title, range(len(CLASS_NAMES)), format_func=class_label, key=box, on_change=chosen
+        title, range(len(CLASS_NAMES)), format_func=html.class_label, key=box, on_change=chosen
     )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import streamlit as st
 
 from core.network import Field
-from core.pictures.images import PIXELS, AnyArray, Scale, sheet_uri
+from core.pictures.scales import PIXELS, AnyArray, Scale
+from core.pictures.sheets import sheet_uri
 from ui.components.data import as_json
 
 COLUMNS = 16

@@ -17,7 +17,10 @@ import streamlit as st
 from core.cache import EpochMaps
 from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights
-from core.pictures.images import SHADES, SHEET_COLUMNS, FloatArray, Scale, colour_stops, sheet_uri
+from core.pictures.colours import colour_stops
+from core.pictures.scales import FloatArray, Scale
+from core.pictures.shades import SHADES
+from core.pictures.sheets import SHEET_COLUMNS, sheet_uri
 from ui import controls, html
 from ui.components.data import as_json
 from ui.frame import View
