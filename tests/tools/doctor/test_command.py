@@ -70,7 +70,7 @@ def test_this_installation_is_well_without_tensorflow_or_streamlit() -> None:
     assert all(re.match("[✓!] ", line) for line in lines)
     for folder in model_folder.find():
         assert any(line.startswith(f"✓ model {folder.name}: ") for line in lines)
-    assert (blank, last) == ("", "The app will work: `streamlit run_python streamlit_app.py`")
+    assert (blank, last) == ("", "The app will work: `streamlit run streamlit_app.py`")
 
 
 def test_broken_finding_is_marked_on_any_terminal(no_data: Path) -> None:

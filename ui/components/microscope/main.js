@@ -1,25 +1,23 @@
-// What the components' few lines call: see __init__.py.
+// The functions that the components call: see __init__.py.
 
 import { Microscope } from "./microscope.js";
 import { Numbers } from "./numbers.js";
 import { choice as pairChoice, FilterChoice, Pair } from "./pair.js";
 import { Sheet } from "./sheet.js";
+import style from "./style.css";
 import { view } from "./view.js";
 
 const STYLE = new CSSStyleSheet();
 const mounted = new Map();
 let choice = null; // of the page in view
 
-/** starter.js calls it first. */
-export function start(style) {
-  STYLE.replaceSync(style);
-  // Before the page itself hears of it.
-  for (const kind of ["pointerdown", "keydown", "focusin"]) {
-    document.addEventListener(kind, (event) => isElsewhere(event) && choice.tell(), true);
-  }
-  document.addEventListener("click", hold, true);
-  window.addEventListener("popstate", () => mounted.size && choice?.takeFromAddress());
+STYLE.replaceSync(style);
+// While events are captured, so before the page itself receives them.
+for (const kind of ["pointerdown", "keydown", "focusin"]) {
+  document.addEventListener(kind, (event) => isElsewhere(event) && choice.tell(), true);
 }
+document.addEventListener("click", hold, true);
+window.addEventListener("popstate", () => mounted.size && choice?.takeFromAddress());
 
 /** Whether a student has turned to something else, which may need what was chosen here. */
 function isElsewhere(event) {
@@ -37,9 +35,9 @@ async function hold(event) {
   target.dispatchEvent(new MouseEvent("click", event));
 }
 
-/** Takes in a packet: a network, or an image's outputs. */
+/** Takes in a packet: a network, or an image's outputs. A page without a microscope has none. */
 export function receive({ data }) {
-  view.receive(data);
+  if (data?.length) view.receive(data);
 }
 
 export function sheet(component) {

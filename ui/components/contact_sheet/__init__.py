@@ -20,7 +20,7 @@ _HERE = Path(__file__).parent
 _component = st.components.v2.component(
     "contact_sheet",
     html='<div class="contact-sheet"></div>',
-    css=(_HERE / "contact_sheet.css").read_text(),
+    css=(_HERE / "style.css").read_text(),
     js=(_HERE / "contact_sheet.js").read_text(),
 )
 

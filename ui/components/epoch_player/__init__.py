@@ -29,16 +29,16 @@ _HERE = Path(__file__).parent
 _component = st.components.v2.component(
     "epoch_player",
     html='<div class="epoch-player"></div>',
-    css=(_HERE / "epoch_player.css").read_text(),
-    js=(_HERE / "epoch_player.js").read_text(),
+    css=(_HERE / "style.css").read_text(),
+    js=(_HERE / "player.js").read_text(),
 )
 
 
 _sheet = st.components.v2.component(
     "epoch_sheet",
     html='<div class="epoch-player"></div>',
-    css=(_HERE / "epoch_player.css").read_text(),
-    js=(_HERE / "epoch_sheet.js").read_text(),
+    css=(_HERE / "style.css").read_text(),
+    js=(_HERE / "sheet.js").read_text(),
 )
 
 
