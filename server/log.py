@@ -34,7 +34,7 @@ Arguments = ParamSpec("Arguments")
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = "home"
-PAGES = frozenset(script.stem for script in (ROOT / "pages").glob("*.py"))
+PAGES = frozenset(script.stem for script in (ROOT / "pages").glob("[!_]*.py"))
 # Those that decide how many students one process can take.
 SETTINGS = ("runner.postScriptGC", "server.fileWatcherType", "server.enableStaticServing")
 
