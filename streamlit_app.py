@@ -7,10 +7,21 @@ imported once for the process: a file that changes on disk later does not reach 
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 import pages
+from server.middleware import UnknownPages
 
-app = st.App(Path(__file__).with_name("ui") / "app.py")
+app = st.App(
+    Path(__file__).with_name("ui") / "app.py",
+    middleware=[
+        Middleware(
+            UnknownPages,
+            pages=[page.name for page in pages.PAGES],
+            base_path=st.get_option("server.baseUrlPath"),
+        )
+    ],
+)
 
 if __name__ == "__main__":
     # A launcher that does not know st.App runs this file as a script, once for each script run.

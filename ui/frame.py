@@ -21,8 +21,10 @@ from core.network import ModelError, Network
 from core.pictures.images import PIXELS
 from server import log, queueing, setup
 from server.queueing import Rank
-from ui import controls, html
+from ui import controls, html, state
+from ui.components.navigation import navigation
 from ui.page import Page
+from ui.refusals import quoted, refusals_shown, refuse
 from ui.share import share
 from ui.view import View
 
@@ -51,34 +53,44 @@ def run(pages: Sequence[Page]) -> None:
     Args:
         pages: All pages, in the order of the navigation; the first one is the default.
     """
-    with queueing.turn(Rank.PAGE), controls.refusals_shown():
+    with queueing.turn(Rank.PAGE), refusals_shown():
         _run(pages)
 
 
 def _run(pages: Sequence[Page]) -> None:
     st.set_page_config("See the filters", "🔬", layout="wide")
     # A run marks the page that it may show, so each run has its own.
-    page = st.navigation([copy(page) for page in _navigation(tuple(pages))], position="top")
+    page = st.navigation([copy(page) for page in _streamlit_pages(tuple(pages))], position="top")
     log.started()
     log.session(page.url_path or pages[0].name)
-    controls.carry_over(page.url_path)
-    with st.sidebar:
-        frame = _sidebar()
-        html.show(STYLE + (_prediction(frame.view) if frame.view else ""))
-        share()
-    token = _frame.set(frame)
-    try:
-        page.run()
-    except ModelReplaced:  # the next run shows the new version
-        st.rerun()
-    except ModelError as error:  # of another image than the one in view
-        st.error(html.sentence(error))
-    finally:
-        _frame.reset(token)
+    with state.reading_url(page.url_path) as reading:
+        _refuse_unknown_page()
+        with st.sidebar:
+            frame = _sidebar()
+            html.show(STYLE + (_prediction(frame.view) if frame.view else ""))
+            share()
+        token = _frame.set(frame)
+        try:
+            page.run()
+        except ModelReplaced:  # the next run shows the new version
+            st.rerun()
+        except ModelError as error:  # of another image than the one in view
+            st.error(html.sentence(error))
+        finally:
+            _frame.reset(token)
+            with st.sidebar:
+                navigation(reading.superfluous)
+
+
+def _refuse_unknown_page() -> None:
+    """Name the page that a visitor asked for, if `server/middleware.py` sent them here instead."""
+    name = state.read("unknown", lambda _: False).wrong
+    if name is not None:
+        refuse(f"There is no page {quoted(name)}: showing Home.")
 
 
 @keep
-def _navigation(pages: tuple[Page, ...]) -> tuple[StreamlitPage, ...]:
+def _streamlit_pages(pages: tuple[Page, ...]) -> tuple[StreamlitPage, ...]:
     """Return Streamlit's pages; to make them takes a script run as long as two widgets."""
     # Without icons all titles fit into the bar at 1280 pixels.
     return tuple(

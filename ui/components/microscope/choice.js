@@ -1,27 +1,28 @@
-// What a student chooses here: a filter, and in the explorer the pinned unit of its map.
+// What a visitor chooses in the browser: a filter and the pinned unit of its map, or an epoch.
 //
-// A choice shows at once and asks nothing of the server where the browser has all that it takes. It
-// is in the address after a moment, and the server hears of it when it has something to draw for it,
-// or before the student turns to anything else on the page, which may need it: a download, a link.
+// A choice shows at once where the browser has all that it takes, and is in the URL after a moment.
+// Each request to the server carries the URL; a choice asks for a run of its own only if the server
+// has something to draw for it.
 
-const REST = 150; // ms without another choice before it goes into the address
-const PATIENCE = 1000; // ms for the server to answer
+const REST_MS = 150; // without another choice before it goes into the URL
+// For a click elsewhere to be answered first: of two events at the same moment Streamlit makes one
+// run, and drops one of them.
+const AFTER_CLICK_MS = 500;
 
 export class Choice {
   #defaults;
   #limits;
   #changed;
   #send = null;
-  #tells = false; // whether the server has something to draw for it
-  #told = []; // as text: the last that the server has answered, and what it was told since
-  #resting = null; // a timer, while a choice is not yet in the address
-  #heard = Promise.withResolvers(); // that the server knows the last choice
+  #isDrawnByServer = false;
+  #sent = []; // as text: the last choice that the server has answered, and those sent since
+  #timer = null; // while the server has not been asked
 
   /**
-   * @param defaults what is chosen first and stays out of the address: a whole number or null by
-   *   the name of its URL parameter.
-   * @param limits gives, by the same names, how many there are to choose from just now.
-   * @param changed is called after each change that is not the server's.
+   * @param defaults what is chosen first and stays out of the URL: a whole number or null by the name
+   *   of its URL parameter.
+   * @param limits returns, by the same names, how many there are to choose from.
+   * @param changed is called after each change that does not come from the server.
    */
   constructor(defaults, limits, changed) {
     this.values = this.#defaults = defaults;
@@ -29,90 +30,86 @@ export class Choice {
     this.#changed = changed;
   }
 
-  /** Begins a page, whose server hears of choices by `send`. */
+  /** Begins a page, whose server gets choices by `send`. */
   begin(send) {
     this.#send = send;
-    this.#told = [];
+    this.#sent = [];
   }
 
-  /** Hears what the server knows; where that is what it was told, what was chosen since is newer.
-   * Not so for `others` than were chosen from before. */
-  hear(values, tells, others) {
-    this.#tells = tells;
-    const said = JSON.stringify(values);
-    const answered = others ? -1 : this.#told.indexOf(said);
-    if (answered < 0) this.values = values;
-    this.#told = answered < 0 ? [said] : this.#told.slice(answered);
-    if (this.isKnown) this.#heard.resolve();
+  /**
+   * Applies what the server knows; where that is a choice that was sent, later choices are newer.
+   * @param values the server's choice.
+   * @param isDrawnByServer whether the server draws something for each choice.
+   * @param isOther whether there is another set to choose from than before.
+   */
+  applyServerState(values, isDrawnByServer, isOther) {
+    this.#isDrawnByServer = isDrawnByServer;
+    const text = JSON.stringify(values);
+    const answered = isOther ? -1 : this.#sent.indexOf(text);
+    if (answered < 0 && (isOther || this.#timer === null)) this.values = values;
+    this.#sent = answered < 0 ? [text] : this.#sent.slice(answered);
   }
 
-  /** Chooses; `isNew` makes it a step that Back undoes. */
-  set(values, isNew = false) {
+  /** Chooses; `isStep` makes it a step that Back undoes. */
+  set(values, isStep = false) {
     const before = this.#text;
     this.values = { ...this.values, ...values };
     if (this.#text === before) return;
     this.#changed();
-    clearTimeout(this.#resting);
-    this.#resting = setTimeout(() => this.#rest(), REST);
-    if (isNew) this.#write(true);
+    this.#wait(REST_MS);
+    if (isStep) this.#write(true);
   }
 
-  /** Takes the choice from the address, where Back or Forward has brought another one. */
-  takeFromAddress() {
-    clearTimeout(this.#resting);
-    this.#resting = null;
+  /** Takes the choice from the URL, where Back, Forward or a link has brought another one. */
+  takeFromUrl() {
+    this.#wait(null);
     const given = new URL(location).searchParams;
     this.values = { ...this.values };
     for (const [name, limit] of Object.entries(this.#limits())) {
       const text = given.get(name) ?? "";
-      const isThere = /^\d{1,6}$/.test(text) && Number(text) < limit;
-      this.values[name] = isThere ? Number(text) : this.#defaults[name];
+      const exists = /^\d{1,6}$/.test(text) && Number(text) < limit;
+      this.values[name] = exists ? Number(text) : this.#defaults[name];
     }
-    this.#told = [this.#text]; // Streamlit tells it
+    this.#sent = [this.#text]; // Streamlit sends it
     this.#changed();
   }
 
-  /** Whether the server knows the last choice. */
-  get isKnown() {
-    return this.#told.length === 0 || this.#told[0] === this.#text;
-  }
-
-  /** Waits until the server knows it, but not for long. */
-  async untilKnown() {
-    this.tell();
-    const tired = new Promise((resolve) => setTimeout(resolve, PATIENCE));
-    await Promise.race([this.#heard.promise, tired]);
-    this.#told = [this.#text];
-  }
-
-  /** Lets the server know of the last choice, if it does not. */
-  tell() {
-    if (this.#resting !== null) this.#rest();
-    if (this.#told.length === 0 || this.#text === this.#told.at(-1)) return;
-    this.#told.push(this.#text);
-    this.#heard = Promise.withResolvers();
-    this.#send(this.values);
+  /** Writes the last choice into the URL, before anything else asks the server. */
+  writeUrl() {
+    if (this.#timer === null) return;
+    this.#write(false);
+    this.#wait(AFTER_CLICK_MS);
   }
 
   get #text() {
     return JSON.stringify(this.values);
   }
 
-  #rest() {
-    clearTimeout(this.#resting);
-    this.#resting = null;
-    this.#write(false);
-    if (this.#tells) this.tell();
+  #wait(milliseconds) {
+    clearTimeout(this.#timer);
+    this.#timer = milliseconds === null ? null : setTimeout(() => this.#rest(), milliseconds);
   }
 
-  #write(isNew) {
+  #rest() {
+    this.#timer = null;
+    this.#write(false);
+    if (this.#isDrawnByServer) this.#sendToServer();
+  }
+
+  #sendToServer() {
+    if (this.#sent.length === 0 || this.#text === this.#sent.at(-1)) return;
+    this.#sent.push(this.#text);
+    this.#send(this.values);
+  }
+
+  #write(isStep) {
     const url = new URL(location);
     for (const [name, value] of Object.entries(this.values)) {
       if (value === this.#defaults[name]) url.searchParams.delete(name);
       else url.searchParams.set(name, value);
     }
     if (url.href === location.href) return;
-    if (isNew) history.pushState({}, "", url);
+    if (isStep) history.pushState({}, "", url);
     else history.replaceState({}, "", url);
   }
 }

@@ -42,7 +42,7 @@ export class FilterChoice {
   look(asked) {
     const others = asked.count !== count;
     ({ count } = asked);
-    choice.hear(asked.choice, asked.tells, others);
+    choice.applyServerState(asked.choice, asked.tells, others);
     notify();
   }
 }
