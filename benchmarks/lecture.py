@@ -206,7 +206,7 @@ def another_filter(student: Student, chooser: str, index: int) -> Move:
 
 def tell(student: Student, chooser: str, index: int) -> None:
     """Let a component tell which filter it shows."""
-    student.say(chooser, "pick", student.data(chooser)["choice"] | {"filter": index})
+    student.choose(chooser, filter=str(index))
 
 
 class Seat:

@@ -9,7 +9,7 @@ from core import cache
 from core.network import Layer
 from core.pictures import drawing, images
 from core.pictures.images import PIXELS, Scale
-from ui import controls, html
+from ui import html, state
 from ui.downloads import downloads
 from ui.view import View
 
@@ -32,18 +32,18 @@ def page(view: View) -> None:
     st.subheader("What the network sees", anchor=False)
     html.show(
         html.note(
-            "The way of one image through the network. Each layer: the mean of all its maps, large, "
-            f"and the {STRONGEST} maps with the highest peaks; click one to open its filter. Dark "
-            "is 0, yellow is the picture's own largest value."
+            "The way of one image through the network. Each layer: the mean of all its maps, "
+            f"large, and the {STRONGEST} maps with the highest peaks; click one to open its "
+            "filter. Dark is 0, yellow is the picture's own largest value."
         )
         + cache.kept(partial(layer_overview, view), "layer overview", view.model.key, view.index)
         + html.note(
-            "What to see: the first convolution outlines the garment and finds edges; pooling keeps "
-            "and sharpens the strongest; the second convolution grows abstract, its maps show where a "
-            "combination of edges was found. "
+            "What to see: the first convolution outlines the garment and finds edges; pooling "
+            "keeps and sharpens the strongest; the second convolution grows abstract, its maps "
+            "show where a combination of edges was found. "
             + html.link(
-                controls.address("", image=controls.DEFAULT_IMAGE),
-                f"As in the tutorial: test image {controls.DEFAULT_IMAGE}, a bag",
+                state.address("", image=state.DEFAULT_IMAGE),
+                f"As in the tutorial: test image {state.DEFAULT_IMAGE}, a bag",
             )
             + f". {html.NUMBERS_DIFFER}"
         )
@@ -75,9 +75,9 @@ def spatial_step(view: View, layer: Layer) -> str:
     maps = view.activations[layer.name]
     mean_map = maps.mean(axis=2)
     strongest = images.strongest(maps, STRONGEST)
-    targets = controls.addresses(
-        "filter_explorer", [{"layer": layer.name, "filter": index} for index in strongest]
-    )
+    targets = [
+        state.address("filter_explorer", layer=layer.name, filter=index) for index in strongest
+    ]
     links = "".join(
         f'<a href="{escape(target)}" target="_self" title="Open filter {index}">'
         + html.picture(
@@ -97,7 +97,7 @@ def spatial_step(view: View, layer: Layer) -> str:
 def microscope_link(layer: Layer) -> str:
     """Return a link to where each unit of a layer is explained."""
     return html.link(
-        controls.address("filter_explorer", layer=layer.name, filter=0), "Unit by unit"
+        state.address("filter_explorer", layer=layer.name, filter=0), "Unit by unit"
     )
 
 

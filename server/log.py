@@ -39,6 +39,7 @@ PAGES = frozenset(script.stem for script in (ROOT / "pages").glob("[!_]*.py"))
 SETTINGS = ("runner.postScriptGC", "server.fileWatcherType", "server.enableStaticServing")
 
 _VISIT = "log_visit"
+_HANDLER = "see_the_filters"
 _log = logging.getLogger("see_the_filters")
 _first_run = Lock()  # Whoever gets it is the first; it is never released.
 
@@ -162,9 +163,11 @@ def _source(folder: Path | None) -> str:
 
 def _set_up() -> None:
     """Gives the logger its handler, once: without one, Python writes warnings only."""
-    if any(isinstance(handler, _StandardError) for handler in _log.handlers):
+    # By its name, because the class is another one after this module was loaded again.
+    if any(handler.name == _HANDLER for handler in _log.handlers):
         return
     handler = _StandardError()
+    handler.name = _HANDLER
     formatter = logging.Formatter(
         "time=%(asctime)s level=%(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ"
     )

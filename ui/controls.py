@@ -28,9 +28,10 @@ from ui.state import (
     read,
     read_number,
     set_parameters,
+    show,
     whole_number,
 )
-from ui.widgets import BOUND, number_input, refuse_number, segments, selectbox, show, take_choice
+from ui.widgets import BOUND, number_input, refuse_number, segments, selectbox, take_choice
 
 TEST_IMAGES = 10_000
 TRAIN_IMAGES = 60_000

@@ -75,6 +75,7 @@ class UrlReading:
 
     Attributes:
         checked: Parameters that controls have read on the page in view, kept in the session.
+        is_new_page: Whether the browser shows another page than before, or came by its history.
         superfluous: Values of the URL that it does not need, because they are not valid or the
             default, by parameter: the value, and what to replace it by ("" takes it out).
     """
@@ -82,6 +83,7 @@ class UrlReading:
     checked: set[str] = field(
         default_factory=lambda: st.session_state.setdefault("checked_parameters", set())
     )
+    is_new_page: bool = False
     superfluous: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
@@ -107,7 +109,8 @@ def reading_url(page: str) -> Iterator[UrlReading]:
     reading = UrlReading()
     context = get_script_run_ctx()
     is_history = context is not None and context.is_history_navigation
-    if is_history or st.session_state.get("shown_page", page) != page:
+    reading.is_new_page = is_history or st.session_state.get("shown_page") != page
+    if reading.is_new_page:
         reading.checked.clear()
     st.session_state["shown_page"] = page
     token = _reading.set(reading)
@@ -183,6 +186,23 @@ def read_number(key: str, low: int, high: int) -> Text:
         return low <= number <= high and number.is_integer()
 
     return read(key, is_valid)
+
+
+def note_whole_number(key: str) -> None:
+    """Note that a whole number is to be 7 in the URL, where Streamlit writes 7.0."""
+    reading, text = _reading.get(), st.query_params.get(key, "")
+    if reading and text.endswith(".0"):
+        reading.superfluous[key] = (text, text.removesuffix(".0"))
+
+
+def show(key: str, value: str) -> None:
+    """Let the widget that is drawn next show what the URL says.
+
+    On a new page it is a new widget, and the session still has the value of the one before.
+    """
+    reading = _reading.get()
+    if (reading and reading.is_new_page) or st.session_state.get(key) != value:
+        st.session_state[key] = value
 
 
 def whole_number(text: str, digits: int = 4) -> int | None:

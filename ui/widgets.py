@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 import streamlit as st
 
 from ui.refusals import quoted, refuse
-from ui.state import PARAMETERS, read, set_parameters
+from ui.state import PARAMETERS, note_whole_number, read, set_parameters, show
 
 
 class Bound(TypedDict):
@@ -38,6 +38,7 @@ def number_input(key: str, title: str, low: int, high: int, help_text: str | Non
         help=help_text,
         **BOUND,
     )
+    note_whole_number(key)
     return int(number)
 
 
@@ -99,12 +100,6 @@ def selectbox(
         args=(key, options, default),
     )
     return chosen
-
-
-def show(key: str, value: str) -> None:
-    """Let the widget that is drawn next show what the URL says."""
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value
 
 
 def take_choice(key: str, options: Collection[str], default: str, **others: object) -> None:
