@@ -24,9 +24,8 @@ import multiprocessing
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -37,6 +36,7 @@ from matplotlib.figure import Figure
 from websocket import WebSocketException
 
 from benchmarks.new_browser import files_of_first_visits
+from benchmarks.student_moves import ADDRESSES, IN_BROWSER, next_moves
 from benchmarks.table import machine, table
 from tests.harness.server import APP, PEER, Server
 from tests.harness.student import PageError, Student, load_files
@@ -44,10 +44,6 @@ from tests.harness.student import PageError, Student, load_files
 JOIN_WITHIN = 2.0  # seconds
 PAUSE = 3.0  # seconds between a student's moves, on average
 RELOADS, VANISHES = 0.02, 0.01  # shares of the moves
-IN_BROWSER = "filter, in the browser alone"
-TOLD = "filter, told afterwards"
-# The components that choose a filter: the explorer's and the class comparison's.
-FILTER_CHOOSERS = {"sheet", "filter_slider"}
 PROCESSES = 4
 PEER_STUDENTS, PEER_SECONDS = 3, 30.0
 _START_TIMEOUT = 60.0
@@ -55,36 +51,6 @@ _START_TIMEOUT = 60.0
 MOST_JOIN_P95, MOST_MOVE_P50, MOST_MOVE_P95 = 1.5, 0.06, 0.4  # seconds
 MOST_MEGABYTES = 500.0
 MOST_GROWTH = 1.05  # of the memory, from the third minute to the last
-
-LAYERS = ("conv_layer_1", "pool_layer_2", "conv_layer_3", "pool_layer_4")
-ADDRESSES = (
-    "/",
-    "/dataset_gallery",
-    "/model_training",
-    "/model_training?model=tutorial&part=mistakes&true=Shirt&predicted=Coat",
-    "/model_training?part=epochs&epoch=2",
-    "/filter_explorer",
-    "/filter_explorer?model=tutorial&layer=conv_layer_3&filter=7",
-    "/filter_explorer?layer=conv_layer_3&filter=33&panel=top+images",
-    "/filter_explorer?filter=3&panel=epochs",
-    "/class_comparison?class_a=0&class_b=6",
-    "/class_comparison?model=tutorial&class_a=2+Pullover&class_b=4+Coat&layer=conv_layer_3&compare=all+filters",
-    "/class_comparison?compare=ten+classes",
-    "/ablation?off=conv_layer_1:3",
-    "/ablation?model=tutorial&off=conv_layer_3:5,7",
-    "/embedding",
-    "/embedding?model=tutorial&map=PCA",
-)
-# Where they go from there, and how often: a class spends its time with the filters.
-PAGES = {
-    "filter_explorer": 6,
-    "class_comparison": 3,
-    "": 1,
-    "dataset_gallery": 1,
-    "model_training": 1,
-    "ablation": 1,
-    "embedding": 1,
-}
 
 
 class Taken(NamedTuple):
@@ -148,65 +114,6 @@ class Lecture:
         moves = [what for what in every if what not in ("join", IN_BROWSER)]
         groups = {"join": ["join"], "all moves": moves}
         return groups | {what: [what] for what in every if what not in groups}
-
-
-Move = tuple[str, Callable[[], object]]
-"""What a student does, in words and in fact."""
-
-
-def next_moves(student: Student, rng: random.Random) -> list[Move]:
-    """What a student does next, on whatever page: one thing, and what has to be told before it."""
-    there = set(student.keys())
-    chooser = next(iter(there & FILTER_CHOOSERS), "")
-    choices: list[tuple[int, Move]] = [
-        (3, ("image", lambda: student.change("image", float(rng.randrange(10_000))))),
-    ]
-    if len(student.pages) > 1:
-        (page,) = rng.choices(list(PAGES), list(PAGES.values()))
-        # A page without filters is soon seen.
-        choices.append((1 if chooser else 3, ("page", lambda: student.open("/" + page))))
-    if "filter" in there:  # the peer's slider
-        choices.append((14, ("filter", lambda: student.change("filter", rng.randrange(64)))))
-    if chooser:
-        choices.append((14, another_filter(student, chooser, rng.randrange(64))))
-    if "layer" in there:
-        choices.append((2, ("layer", lambda: student.change("layer", rng.choice(LAYERS)))))
-    if "off_gives" in there:
-        chosen = ",".join(map(str, sorted(rng.sample(range(64), rng.randint(1, 8)))))
-        off = f"{rng.choice(('conv_layer_1', 'conv_layer_3'))}:{chosen}"
-        choices.append((6, ("filters off", lambda: student.go(off=off))))
-    if "epoch_player" in there:
-        epoch = rng.choice(student.data("epoch_player")["epochs"])
-        told = partial(student.say, "epoch_player", "picked", epoch)
-        choices.append((3, ("epoch", told)))
-    ((_, move),) = rng.choices(choices, [weight for weight, _ in choices])
-    name, _ = move
-    if name in ("filter", IN_BROWSER) or not chooser:
-        return [move]
-    shown = int(student.query.get("filter", 0))
-    if student.data(chooser)["choice"]["filter"] == shown:
-        return [move]
-    return [(TOLD, lambda: tell(student, chooser, shown)), move]
-
-
-def another_filter(student: Student, chooser: str, index: int) -> Move:
-    """Another filter, by a component whose server hears of it if it has something to draw."""
-
-    def choose() -> None:
-        student.query["filter"] = str(index)
-
-    def choose_and_tell() -> None:
-        choose()
-        tell(student, chooser, index)
-
-    if student.data(chooser)["tells"]:
-        return "filter", choose_and_tell
-    return IN_BROWSER, choose
-
-
-def tell(student: Student, chooser: str, index: int) -> None:
-    """Let a component tell which filter it shows."""
-    student.choose(chooser, filter=str(index))
 
 
 class Seat:

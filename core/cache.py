@@ -29,19 +29,17 @@ from core.evidence.separation import Separation
 from core.models import model_folder
 from core.models.model_folder import ModelFiles, ModelFolder, ModelReplaced, Stamp
 from core.network import Network
-from core.pictures.images import (
+from core.pictures.colours import PALETTES, colour_stops
+from core.pictures.image_map import (
     CLASS_COLOURS,
     CLASS_COLOURS_ON_DARK,
     COMPONENT_AXES,
-    PALETTES,
-    THUMBNAIL_COLUMNS,
-    THUMBNAILS_FILE,
     VERDICT_COLOURS,
     VERDICT_COLOURS_ON_DARK,
-    Scale,
-    colour_stops,
-    shades,
 )
+from core.pictures.scales import Scale
+from core.pictures.shades import shades
+from core.pictures.thumbnails import THUMBNAIL_COLUMNS, THUMBNAILS_FILE
 from core.training import attempts
 from core.training.attempts import Attempt
 
@@ -216,7 +214,7 @@ def epoch_outputs(
 class EpochMaps:
     """A layer's maps for one test image at each saved epoch, as a browser paints them."""
 
-    shades: bytes  # `images.shades`, packed by zlib
+    shades: bytes  # `pictures.shades`, packed by zlib
     shape: tuple[int, int, int, int]  # of these: maps, height, width, epochs
     scales: tuple[Scale, ...]  # of each map, one for all epochs
     probabilities: npt.NDArray[np.float32]  # the network's output, (epochs, classes)

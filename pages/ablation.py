@@ -14,8 +14,8 @@ from core.evidence import ablation
 from core.evidence.ablation import Answers, Off
 from core.evidence.insights import Insights
 from core.network import Layer
-from core.pictures import images
-from core.pictures.images import sheet_uri
+from core.pictures import export
+from core.pictures.sheets import sheet_uri
 from ui import charts, controls, counting, frame, html
 from ui.components.contact_sheet import COLUMNS, contact_sheet
 from ui.counting import Wanted
@@ -124,7 +124,7 @@ def effects(off: Off, layer: Layer, domain: tuple[float, float]) -> None:
 
 def effects_csv(insights: Insights) -> bytes:
     """The accuracy without each filter, overall and in each class, as a CSV file."""
-    return images.table_csv(
+    return export.table_csv(
         ("layer", "filter", "accuracy without it", *CLASS_NAMES),
         [
             (layer.name, index, accuracy, *of_classes)
@@ -199,7 +199,7 @@ def accuracies(wanted: Wanted, timed: bool) -> None:
     html.show(cache.kept(partial(accuracy, *told), "accuracy off", *told))
     rows = list(zip(CLASS_NAMES, after.counts, before.right, after.right, strict=True))
     header = ("class", "images", "right with all on", "right with these off")
-    downloads(("Accuracy (CSV)", "filters_off.csv", lambda: images.table_csv(header, rows)))
+    downloads(("Accuracy (CSV)", "filters_off.csv", lambda: export.table_csv(header, rows)))
     if not counted and insights is not None:
         counting.count(wanted, timed)
 

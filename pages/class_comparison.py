@@ -13,8 +13,11 @@ from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights
 from core.evidence.separation import LEAST_IMAGES, Separation
 from core.network import Layer
-from core.pictures import drawing, images
-from core.pictures.images import PIXELS, Column, Scale, class_label
+from core.pictures import download_figures, export
+from core.pictures.colours import colour_stops
+from core.pictures.download_figures import Column
+from core.pictures.scales import PIXELS, Scale, common_scales
+from core.pictures.sheets import sheet_uri
 from ui import charts, controls, frame, html
 from ui.components import microscope
 from ui.components.data import as_json
@@ -99,7 +102,7 @@ def pair_data(insights: Insights | None) -> bytes:
     """Return the maps of all filters for the images of both classes, for the browser."""
     images_alone = {
         "title": "input",
-        "src": images.sheet_uri(np.stack([test.images[index] for index in chosen], 2), 1, PIXELS),
+        "src": sheet_uri(np.stack([test.images[index] for index in chosen], 2), 1, PIXELS),
         "count": 1,
         "aspect": 1,
     }
@@ -123,18 +126,18 @@ def pair_data(insights: Insights | None) -> bytes:
 def pair_column(layer: Layer) -> dict[str, object]:
     """All maps of a layer for the chosen images, each filter on one scale for all images."""
     maps = [cache.activations(view.model, index)[layer.name] for index in chosen]
-    scales = images.common_scales(maps)
+    scales = common_scales(maps)
     low = -1 if scales[0].palette == "diverging" else 0
     shares = np.stack(maps, 2) / np.array([scale.high for scale in scales], np.float32)
     height, width, _, count = shares.shape
     sheet = shares.reshape(height, width, -1)
     return {
         "title": layer.name,
-        "src": images.sheet_uri(sheet, count, Scale(low, 1, scales[0].palette)),
+        "src": sheet_uri(sheet, count, Scale(low, 1, scales[0].palette)),
         "count": count,
         "aspect": width / height,
         "ends": [[scale.low, scale.high] for scale in scales],
-        "colours": ",".join(images.colour_stops(scales[0].palette)),
+        "colours": ",".join(colour_stops(scales[0].palette)),
     }
 
 
@@ -173,12 +176,14 @@ def one_filter() -> None:
         (
             "Figure (PNG)",
             f"{name}.png",
-            lambda: drawing.rows_figure(pair_columns(chosen, index), rows, f"Filter {index}"),
+            lambda: download_figures.rows_figure(
+                pair_columns(chosen, index), rows, f"Filter {index}"
+            ),
         ),
         (
             "Maps (NPZ)",
             f"{name}.npz",
-            lambda: images.arrays_npz(
+            lambda: export.arrays_npz(
                 {title: np.stack(maps) for title, maps, _ in pair_columns(chosen, index)}
             ),
         ),
@@ -334,7 +339,7 @@ def separation_table(found: Separation) -> bytes:
     without = (found.right - found.lost) / found.images
     values = (found.auc, found.low, found.high, without, found.drop)
     sorted_values = (each[found.falling].tolist() for each in values)
-    return images.table_csv(columns, list(zip(found.falling, *sorted_values, strict=True)))
+    return export.table_csv(columns, list(zip(found.falling, *sorted_values, strict=True)))
 
 
 def separation_files(
@@ -347,7 +352,7 @@ def separation_files(
         (
             "Average maps (PNG)",
             f"{name}_maps.png",
-            lambda: drawing.rows_figure(
+            lambda: download_figures.rows_figure(
                 map_columns(pair(), shown),
                 [f"filter {index}, AUC {found.auc[index]:.3f}" for index in shown],
                 f"Average maps of {layer.name}",
@@ -356,7 +361,7 @@ def separation_files(
         (
             "Average maps (NPZ)",
             f"{name}_maps.npz",
-            lambda: images.arrays_npz(
+            lambda: export.arrays_npz(
                 dict(zip((f"class_{class_a}", f"class_{class_b}"), pair(), strict=True))
             ),
         ),
@@ -383,7 +388,7 @@ def ten_classes() -> str:
         )
         + grid(
             mean_columns(),
-            [f"{class_label(label)} ({index})" for label, index in enumerate(first_of_class)],
+            [f"{html.class_label(label)} ({index})" for label, index in enumerate(first_of_class)],
             64,
         ),
         html.title(
@@ -422,12 +427,14 @@ if part == "ten classes":
         (
             "Ten classes (PNG)",
             "ten_classes.png",
-            lambda: drawing.rows_figure(mean_columns(), list(CLASS_NAMES), "Mean of all maps"),
+            lambda: download_figures.rows_figure(
+                mean_columns(), list(CLASS_NAMES), "Mean of all maps"
+            ),
         ),
         (
             "Mean maps (NPZ)",
             "ten_classes.npz",
-            lambda: images.arrays_npz({title: np.stack(maps) for title, maps, _ in mean_columns()}),
+            lambda: export.arrays_npz({title: np.stack(maps) for title, maps, _ in mean_columns()}),
         ),
         key="download_classes",
     )
@@ -448,7 +455,7 @@ else:
     if part == "all filters":
         layer = controls.layer(view.network)
     if class_a == class_b:
-        st.info(SAME_CLASS.format(name=class_label(class_a)))
+        st.info(SAME_CLASS.format(name=html.class_label(class_a)))
         html.show(tutorial_note())
     elif part == "one filter":
         one_filter()

@@ -9,8 +9,9 @@ import streamlit as st
 
 from core import cache
 from core.dataset import CLASS_NAMES, DatasetError, TrainSummary
-from core.pictures import images
-from core.pictures.images import PIXELS, class_label
+from core.pictures import export
+from core.pictures.png import encode_png
+from core.pictures.scales import PIXELS
 from ui import controls, frame, html
 from ui.components.contact_sheet import contact_sheet
 from ui.downloads import downloads
@@ -57,8 +58,8 @@ def examples(summary: TrainSummary) -> str:
         + html.picture(
             summary.examples[label], PIXELS, f"Training image {index}, {CLASS_NAMES[label]}", 112
         )
-        + f"<figcaption>{class_label(label)}<br><small>training image {index}</small></figcaption>"
-        "</figure>"
+        + f"<figcaption>{html.class_label(label)}<br>"
+        f"<small>training image {index}</small></figcaption></figure>"
         for label, index in enumerate(summary.example_indices.tolist())
     )
     test_counts = np.bincount(test.labels, minlength=len(CLASS_NAMES))
@@ -70,7 +71,7 @@ def examples(summary: TrainSummary) -> str:
             f"Average training image of {CLASS_NAMES[label]}",
             112,
         )
-        + f"<figcaption>{class_label(label)}<br><small>{summary.class_counts[label]:,} train, "
+        + f"<figcaption>{html.class_label(label)}<br><small>{summary.class_counts[label]:,} train, "
         f"{test_counts[label]:,} test</small></figcaption></figure>"
         for label in range(len(CLASS_NAMES))
     )
@@ -168,7 +169,7 @@ left, right = st.columns([2, 3], gap="medium")
 with left:
     html.show(
         html.title(
-            f"{split_name.capitalize()} image {opened}", class_label(int(split.labels[opened]))
+            f"{split_name.capitalize()} image {opened}", html.class_label(int(split.labels[opened]))
         )
         + html.picture(image, PIXELS, f"{split_name} image {opened}", 280)
     )
@@ -185,14 +186,14 @@ downloads(
     (
         "Image (PNG, 28×28)",
         f"{split_name}_{opened}.png",
-        lambda: images.png(image, "grey"),
+        lambda: encode_png(image, "grey"),
     ),
     (
         "Pixel values (CSV)",
         f"{split_name}_{opened}.csv",
-        lambda: images.numbers_csv(image).encode(),
+        lambda: export.numbers_csv(image).encode(),
     ),
-    ("Pixel values (NPY)", f"{split_name}_{opened}.npy", lambda: images.numbers_npy(image)),
+    ("Pixel values (NPY)", f"{split_name}_{opened}.npy", lambda: export.numbers_npy(image)),
 )
 html.show(
     html.note(

@@ -9,8 +9,8 @@ import streamlit as st
 from core import cache
 from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights
-from core.pictures import drawing, images
-from core.pictures.images import CLASS_COLOURS, COMPONENT_AXES, VERDICT_COLOURS
+from core.pictures import download_figures, export
+from core.pictures.image_map import CLASS_COLOURS, COMPONENT_AXES, VERDICT_COLOURS
 from ui import controls, frame, html
 from ui.components.contact_sheet import contact_sheet
 from ui.components.image_map import image_map
@@ -84,7 +84,9 @@ def figure(places: np.ndarray, insights: Insights, pca: bool, by_error: bool) ->
         order = np.argsort(groups, kind="stable")  # the wrong ones on top
         places, groups = places[order], groups[order]
     title = f"10,000 test images as {view.model.folder.name} tells them apart"
-    return drawing.points_figure(places, groups, legend, COMPONENT_AXES if pca else ("", ""), title)
+    return download_figures.points_figure(
+        places, groups, legend, COMPONENT_AXES if pca else ("", ""), title
+    )
 
 
 def table(places: np.ndarray, insights: Insights) -> bytes:
@@ -98,7 +100,7 @@ def table(places: np.ndarray, insights: Insights) -> bytes:
         insights.confidences,
         *places.T,
     )
-    return images.table_csv(header, list(zip(*columns, strict=True)))
+    return export.table_csv(header, list(zip(*columns, strict=True)))
 
 
 st.header("Map of images", anchor=False)

@@ -10,8 +10,10 @@ from core import cache
 from core.dataset import CLASS_NAMES
 from core.evidence.insights import QUANTILES, Insights
 from core.network import ModelError, Network
-from core.pictures import drawing, images
-from core.pictures.images import PIXELS, FloatArray, Scale, sheet_uri
+from core.pictures import download_figures, export
+from core.pictures.download_figures import Column
+from core.pictures.scales import PIXELS, FloatArray, Scale
+from core.pictures.sheets import sheet_uri, tile
 from ui import controls, frame, html
 from ui.components import microscope
 from ui.components.contact_sheet import COLUMNS, contact_sheet
@@ -77,13 +79,13 @@ def map_file(index: int) -> bytes:
     """The map as a figure."""
     chosen = layer_maps()[:, :, index]
     scale = Scale.of(layer_maps()) if shared else Scale.of(chosen)
-    return drawing.map_figure(chosen, scale, f"{layer.name}, filter {index}, {view.title}")
+    return download_figures.map_figure(chosen, scale, f"{layer.name}, filter {index}, {view.title}")
 
 
 def sheet_file() -> bytes:
     """All maps as a figure."""
     scale = Scale.of(layer_maps()) if shared else None
-    return drawing.sheet_figure(layer_maps(), scale, f"{layer.name}, {view.title}")
+    return download_figures.sheet_figure(layer_maps(), scale, f"{layer.name}, {view.title}")
 
 
 def numbers(index: int) -> None:
@@ -97,9 +99,9 @@ def numbers(index: int) -> None:
         (
             "Numbers (CSV)",
             f"{one}.csv",
-            lambda: images.numbers_csv(layer_maps()[:, :, index]).encode(),
+            lambda: export.numbers_csv(layer_maps()[:, :, index]).encode(),
         ),
-        ("Numbers (NPY)", f"{one}.npy", lambda: images.numbers_npy(layer_maps()[:, :, index])),
+        ("Numbers (NPY)", f"{one}.npy", lambda: export.numbers_npy(layer_maps()[:, :, index])),
     )
 
 
@@ -207,7 +209,7 @@ def top_images(index: int) -> None:
         (
             "Top images (PNG)",
             f"{name}_top.png",
-            lambda: drawing.rows_figure(
+            lambda: download_figures.rows_figure(
                 [
                     ("image", list(test.images[tops]), PIXELS),
                     (
@@ -226,7 +228,7 @@ def top_images(index: int) -> None:
         (
             "Top images (CSV)",
             f"{name}_top.csv",
-            lambda: images.table_csv(
+            lambda: export.table_csv(
                 ("image", "class", "peak", "row", "column"),
                 [
                     (top, kind, peak, *place)
@@ -237,7 +239,7 @@ def top_images(index: int) -> None:
         (
             "Responses (CSV)",
             f"{name}_responses.csv",
-            lambda: images.table_csv(
+            lambda: export.table_csv(
                 ("class", *(f"{quantile:.0%} below" for quantile in QUANTILES), "mean"),
                 [
                     (kind, *quantiles, mean)
@@ -294,7 +296,7 @@ def epochs(index: int) -> None:
         )
     )
 
-    def columns() -> list[images.Column]:
+    def columns() -> list[Column]:
         outputs, _ = cache.epoch_outputs(view.model, view.index, layer.name)
         chosen = [output[..., index] for output in outputs]
         return [
@@ -307,7 +309,7 @@ def epochs(index: int) -> None:
         (
             "All epochs (PNG)",
             f"{name}.png",
-            lambda: drawing.rows_figure(
+            lambda: download_figures.rows_figure(
                 columns(),
                 [f"epoch {epoch}" for epoch in saved],
                 f"Filter {index} of {layer.name}, {view.title}",
@@ -316,7 +318,7 @@ def epochs(index: int) -> None:
         (
             "All epochs (NPZ)",
             f"{name}.npz",
-            lambda: images.arrays_npz(
+            lambda: export.arrays_npz(
                 {title: np.stack(pictures) for title, pictures, _ in columns()}
                 | {"epochs": np.array(list(saved))}
             ),
@@ -332,7 +334,7 @@ def kernel_film(networks: Iterable[Network], index: int) -> Film:
     scale = Scale.centred(kernels)
     if kernels.shape[3] == 1:
         return Film("Kernel", "Weights: blue against, red for.", kernels[..., 0], scale, 120)
-    tiled = np.stack([images.tile(kernel, 16) for kernel in kernels])
+    tiled = np.stack([tile(kernel, 16) for kernel in kernels])
     words = f"Weights of the {kernels.shape[3]} slices, 16 in a row: blue against, red for."
     return Film("Kernel", words, tiled, scale, 288)
 
@@ -379,9 +381,9 @@ def explorer() -> None:
             (
                 "Numbers (CSV)",
                 f"{name}.csv",
-                lambda: images.numbers_csv(layer_maps().ravel()).encode(),
+                lambda: export.numbers_csv(layer_maps().ravel()).encode(),
             ),
-            ("Numbers (NPY)", f"{name}.npy", lambda: images.numbers_npy(layer_maps().ravel())),
+            ("Numbers (NPY)", f"{name}.npy", lambda: export.numbers_npy(layer_maps().ravel())),
         )
         return
     PANELS[panel](index)

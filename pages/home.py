@@ -7,8 +7,10 @@ import streamlit as st
 
 from core import cache
 from core.network import Layer
-from core.pictures import drawing, images
-from core.pictures.images import PIXELS, Scale
+from core.pictures import download_figures, export
+from core.pictures.download_figures import Column
+from core.pictures.scales import PIXELS, Scale
+from core.pictures.sheets import strongest, tile
 from ui import html, state
 from ui.downloads import downloads
 from ui.view import View
@@ -52,12 +54,12 @@ def page(view: View) -> None:
         (
             "All outputs (NPZ)",
             f"outputs_image{view.index}.npz",
-            lambda: images.arrays_npz(dict(view.activations)),
+            lambda: export.arrays_npz(dict(view.activations)),
         ),
         (
             "Mean maps (PNG)",
             f"mean_maps_image{view.index}.png",
-            lambda: drawing.rows_figure(
+            lambda: download_figures.rows_figure(
                 mean_columns(view), [view.title], "Mean of all maps of a layer"
             ),
         ),
@@ -74,9 +76,9 @@ def spatial_step(view: View, layer: Layer) -> str:
     """Return a layer with feature maps as HTML: its mean map, its strongest maps, each a link."""
     maps = view.activations[layer.name]
     mean_map = maps.mean(axis=2)
-    strongest = images.strongest(maps, STRONGEST)
+    indices = strongest(maps, STRONGEST)
     targets = [
-        state.address("filter_explorer", layer=layer.name, filter=index) for index in strongest
+        state.address("filter_explorer", layer=layer.name, filter=index) for index in indices
     ]
     links = "".join(
         f'<a href="{escape(target)}" target="_self" title="Open filter {index}">'
@@ -84,7 +86,7 @@ def spatial_step(view: View, layer: Layer) -> str:
             maps[:, :, index], Scale.of(maps[:, :, index]), f"Map {index} of {layer.name}", SMALL
         )
         + f"{index}</a>"
-        for index, target in zip(strongest, targets, strict=True)
+        for index, target in zip(indices, targets, strict=True)
     )
     return (
         html.title(layer.name, html.shape(layer.output_shape))
@@ -96,16 +98,14 @@ def spatial_step(view: View, layer: Layer) -> str:
 
 def microscope_link(layer: Layer) -> str:
     """Return a link to where each unit of a layer is explained."""
-    return html.link(
-        state.address("filter_explorer", layer=layer.name, filter=0), "Unit by unit"
-    )
+    return html.link(state.address("filter_explorer", layer=layer.name, filter=0), "Unit by unit")
 
 
 def flat_step(view: View, layer: Layer) -> str:
     """Return a layer whose output is a row of numbers as HTML: a strip of cells."""
     values = view.activations[layer.name]
     columns = 64 if len(values) >= 512 else 32
-    strip = images.tile(values.reshape(1, 1, -1), columns)
+    strip = tile(values.reshape(1, 1, -1), columns)
     scale = Scale.of(values)
     return (
         html.title(layer.name, f"{len(values)} numbers")
@@ -116,9 +116,9 @@ def flat_step(view: View, layer: Layer) -> str:
     )
 
 
-def mean_columns(view: View) -> list[images.Column]:
+def mean_columns(view: View) -> list[Column]:
     """Return the input and each layer's mean map, for a file."""
-    columns: list[images.Column] = [("input", [view.image], PIXELS)]
+    columns: list[Column] = [("input", [view.image], PIXELS)]
     for layer in view.network.spatial_layers:
         mean_map = view.activations[layer.name].mean(axis=2)
         columns.append((layer.name, [mean_map], Scale.of(mean_map)))

@@ -15,8 +15,10 @@ from core.cache import Version
 from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights, calibration_error, doubted_labels
 from core.network import Layer, ModelError
-from core.pictures import drawing, images
-from core.pictures.images import PIXELS, SPLIT_COLOURS, Scale
+from core.pictures import download_figures, export
+from core.pictures.colours import SPLIT_COLOURS
+from core.pictures.scales import PIXELS, Scale
+from core.pictures.sheets import SHEET_COLUMNS, sheet_uri, tile
 from core.training import attempts
 from ui import charts, controls, frame, html
 from ui.card import card_html
@@ -118,7 +120,7 @@ def curves_of(
     with st.container(horizontal=True):
         downloads(
             ("History (CSV)", f"{file}.csv", partial(history_csv, history)),
-            ("Curves (PNG)", f"{file}.png", partial(drawing.curves_figure, history, name)),
+            ("Curves (PNG)", f"{file}.png", partial(download_figures.curves_figure, history, name)),
             key=f"download_{name}",
         )
         try:
@@ -222,7 +224,7 @@ def sheet(found: npt.NDArray[np.intp], words: Callable[[int], str]) -> Sheet:
     names = [CLASS_NAMES[label] for label in test.labels[shown]]
     said = [f"{name}, {caption}" for name, caption in zip(names, captions, strict=True)]
     pixels = np.moveaxis(test.images[shown], 0, 2)
-    picture = images.sheet_uri(pixels, COLUMNS, PIXELS) if shown else ""
+    picture = sheet_uri(pixels, COLUMNS, PIXELS) if shown else ""
     return len(found), shown, said, captions, picture
 
 
@@ -386,7 +388,7 @@ def film(layer: str) -> Film:
     return Film(
         f"The {kernels.shape[3]} kernels of {layer}",
         "Weights: blue against, red for. Row by row, filter 0 first.",
-        np.stack([images.tile(one, images.SHEET_COLUMNS) for one in apart]),
+        np.stack([tile(one, SHEET_COLUMNS) for one in apart]),
         Scale.centred(kernels),
         320,
     )
@@ -423,14 +425,14 @@ def when_it_learned(layer: str) -> None:
         (
             "Kernels of all epochs (NPZ)",
             "kernels_epochs.npz",
-            lambda: images.arrays_npz(
+            lambda: export.arrays_npz(
                 {"kernels": saved_kernels(layer), "epochs": np.array(epochs)}
             ),
         ),
         (
             "Predictions of all epochs (CSV)",
             f"image{view.index}_epochs.csv",
-            lambda: images.table_csv(
+            lambda: export.table_csv(
                 ("epoch", *CLASS_NAMES),
                 [
                     (epoch, *shares)
@@ -467,9 +469,11 @@ def kernels_in_the_end(first: Layer) -> None:
         (
             "Kernels (PNG)",
             "kernels.png",
-            lambda: drawing.sheet_figure(kernels, scale, "Kernels of the first convolution"),
+            lambda: download_figures.sheet_figure(
+                kernels, scale, "Kernels of the first convolution"
+            ),
         ),
-        ("Kernels (NPY)", "kernels.npy", lambda: images.numbers_npy(kernels)),
+        ("Kernels (NPY)", "kernels.npy", lambda: export.numbers_npy(kernels)),
         key="download_kernels",
     )
 

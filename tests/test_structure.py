@@ -1,8 +1,10 @@
-"""The structure of the code: which package may import which, and no cycles."""
+"""The structure of the code: which package may import which, no cycles, no long files."""
 
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,23 @@ def imports(path: Path, *, at_import_only: bool) -> set[str]:
     return found
 
 
+def tracked_files(pattern: str) -> list[Path]:
+    """Return the files that git tracks and whose names fit a pattern such as `*.py`."""
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("this is not a git checkout")
+    command = ["git", "ls-files", "-z", "--", pattern]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    paths = [ROOT / name for name in listed.split("\0") if name]
+    return [path for path in paths if path.exists()]  # one may just have been removed
+
+
+def longer_than(max_lines: int, paths: list[Path]) -> dict[str, int]:
+    """Return the lengths of the files that have too many lines, by path in the repository."""
+    assert paths
+    lengths = {str(path.relative_to(ROOT)): path.read_bytes().count(b"\n") for path in paths}
+    return {name: lines for name, lines in lengths.items() if lines > max_lines}
+
+
 MODULES = modules()
 
 
@@ -98,3 +117,12 @@ def test_there_are_no_import_cycles() -> None:
         leaves = {name for name, needs in graph.items() if not needs & graph.keys()}
         assert leaves, f"these import each other: {sorted(graph)}"
         graph = {name: needs - leaves for name, needs in graph.items() if name not in leaves}
+
+
+def test_python_files_are_short() -> None:
+    paths = [path for path in tracked_files("*.py") if ROOT / "tests" not in path.parents]
+    assert longer_than(MAX_PYTHON_LINES, paths) == {}
+
+
+def test_javascript_files_are_short() -> None:
+    assert longer_than(MAX_JAVASCRIPT_LINES, tracked_files("*.js")) == {}

@@ -18,7 +18,6 @@ from core.dataset import CLASS_NAMES
 from core.evidence import ablation
 from core.evidence.ablation import Off
 from core.network import Layer, Network
-from core.pictures.images import class_label
 from ui import html
 from ui.refusals import quoted, refuse
 from ui.state import (
@@ -56,7 +55,7 @@ def image_index() -> int:
     st.menu_button(
         "Next of a class",
         range(len(CLASS_NAMES)),
-        format_func=class_label,
+        format_func=html.class_label,
         key="next_of_class",
         on_click=_next_of_class,
         args=(index,),
@@ -181,7 +180,7 @@ def class_pair() -> tuple[int, int]:
 
 
 def _class_label(key: str, title: str) -> int:
-    labels = {str(label): class_label(label) for label in range(len(CLASS_NAMES))}
+    labels = {str(label): html.class_label(label) for label in range(len(CLASS_NAMES))}
     return int(selectbox(key, title, list(labels), format_func=labels.__getitem__))
 
 

@@ -18,7 +18,7 @@ from core import cache
 from core.dataset import CLASS_NAMES, DatasetError
 from core.models.model_folder import ModelFolder, ModelReplaced
 from core.network import ModelError, Network
-from core.pictures.images import PIXELS
+from core.pictures.scales import PIXELS
 from server import log, queueing, setup
 from server.queueing import Rank
 from ui import controls, html, state

@@ -16,15 +16,10 @@ import numpy.typing as npt
 import streamlit as st
 
 from core.dataset import CLASS_NAMES
-from core.pictures.images import (
-    SHEET_COLUMNS,
-    AnyArray,
-    FloatArray,
-    Scale,
-    colour_stops,
-    data_uri,
-    sheet_uri,
-)
+from core.pictures.colours import colour_stops
+from core.pictures.png import data_uri
+from core.pictures.scales import AnyArray, FloatArray, Scale
+from core.pictures.sheets import SHEET_COLUMNS, sheet_uri
 
 NUMBERS_DIFFER = (
     "A filter's number means nothing across trainings: in another model it is another filter."
@@ -261,6 +256,11 @@ def halves(*pieces: str) -> str:
 def shape(dimensions: tuple[int, ...]) -> str:
     """A shape as in "26×26×64"."""
     return "×".join(str(size) for size in dimensions)
+
+
+def class_label(label: int) -> str:
+    """Return number and name of a class, as in "8 Bag"."""
+    return f"{label} {CLASS_NAMES[label]}"
 
 
 def number(value: float) -> str:

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from core.evidence.separation import LEAST_IMAGES, Separation
-from core.pictures.images import FloatArray, Scale
+from core.pictures.scales import FloatArray, Scale
 from ui import html
 
 Names = tuple[str, str]

@@ -1,1 +1,1 @@
-"""Arrays to pictures and files."""
+"""Arrays to pictures for the pages, and to files and figures for download."""

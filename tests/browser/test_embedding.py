@@ -24,6 +24,8 @@ RING_IS_AT = """([ring, x, y]) => {
   return Math.abs((left + right) / 2 - x) <= 1 && Math.abs((top + bottom) / 2 - y) <= 1;
 }"""
 
+PREVIEW_IS_DRAWN = 'canvas => canvas.getContext("2d").getImageData(0, 0, 1, 1).data[3] === 255'
+
 
 def canvas(page: Page) -> Locator:
     return page.locator(".stage > canvas")
@@ -110,8 +112,7 @@ def test_pointing_names_the_nearest_image(server: Server, visit: Visit) -> None:
     assert response.value.headers["content-type"] == "image/png"
     response.value.finished()
     image = assert_nearest(page, on_screen(page, places), everything)
-    page.wait_for_function("globalThis.imageMap.thumbnails.complete")
-    page.wait_for_timeout(50)
+    page.wait_for_function(PREVIEW_IS_DRAWN, arg=page.locator(".card canvas").element_handle())
     assert_preview(page, image)
 
     page.get_by_role("button", name="Shirt", exact=True).click()

@@ -87,9 +87,9 @@ def test_a_full_disk_is_enough() -> None:
 
 FIGURE = """
 import numpy as np
-from core import drawing, images
-scale = images.Scale(0, 1, "sequential")
-print(drawing.map_figure(np.eye(9, dtype=np.float32), scale, "title")[:4])
+from core.pictures.download_figures import map_figure
+from core.pictures.scales import Scale
+print(map_figure(np.eye(9, dtype=np.float32), Scale(0, 1, "sequential"), "title")[:4])
 """
 
 

@@ -15,8 +15,10 @@ from streamlit.testing.v1 import AppTest
 
 from core import cache
 from core.dataset import to_input
-from core.pictures import images
-from core.pictures.images import Scale
+from core.pictures.colours import colour_stops
+from core.pictures.scales import Scale, to_indices
+from core.pictures.shades import SHADES
+from core.pictures.sheets import tile
 from tests.pages.conftest import Open, assert_sound, text
 
 
@@ -100,7 +102,7 @@ def test_films_show_what_keras_computes(
     expected = [np.stack(maps)]
     if kernels:
         stack = np.stack(kernels)
-        tiled = np.stack([images.tile(kernel, 16) for kernel in kernels])
+        tiled = np.stack([tile(kernel, 16) for kernel in kernels])
         expected.insert(0, tiled if stack.shape[3] > 1 else stack[..., 0])
     assert len(data["films"]) == len(expected)
     for film, pictures in zip(data["films"], expected, strict=True):
@@ -110,7 +112,7 @@ def test_films_show_what_keras_computes(
         ends = [float(end.replace("−", "-")) for end in film["ends"]]
         assert ends == pytest.approx([scale.low, scale.high], rel=6e-3)
         # A sheet has a quarter of the shades.
-        shades = images.to_indices(pictures, scale).astype(int)
+        shades = to_indices(pictures, scale).astype(int)
         assert np.abs(frames(film, app).astype(int) - shades).max() <= 4
 
 
@@ -120,7 +122,7 @@ def test_the_sheet_has_all_maps_of_each_epoch(open_page: Open) -> None:
     )
     header, shown = sheet(app)
     assert (header["shape"], header["columns"]) == ([64, 11, 11, 6], 8)
-    assert header["colours"] == list(images.colour_stops("sequential", images.SHADES))
+    assert header["colours"] == list(colour_stops("sequential", SHADES))
     image = to_input(cache.split("test").images[42:43])
     maps = []
     for epoch in cache.models()["tutorial"].folder.read().checkpoints():
@@ -130,7 +132,7 @@ def test_the_sheet_has_all_maps_of_each_epoch(open_page: Open) -> None:
     expected = np.stack(maps, axis=-1)
     # Each map has one scale for all epochs.
     largest = expected.max(axis=(1, 2, 3), keepdims=True)
-    shades = (images.SHADES - 1) * expected / np.where(largest > 0, largest, 1)
+    shades = (SHADES - 1) * expected / np.where(largest > 0, largest, 1)
     assert shown.shape == expected.shape
     assert np.abs(shown - shades).max() <= 0.51
 
@@ -147,7 +149,7 @@ def test_the_files_have_the_values_themselves(
     arrays = np.load(io.BytesIO(files["conv_layer_3_filter7_image42_epochs.npz"]()))
     kernel = at_epoch("tuned", 24).get_layer("conv_layer_3").kernel.numpy()[..., 7]
     assert arrays["epochs"][-1] == 24
-    np.testing.assert_array_equal(arrays["Kernel"][-1], images.tile(kernel, 16))
+    np.testing.assert_array_equal(arrays["Kernel"][-1], tile(kernel, 16))
     last = cache.activations(cache.models()["tuned"], 42)["conv_layer_3"][..., 7]
     np.testing.assert_allclose(arrays["Map 7"][-1], last, atol=1e-6)
     assert files["conv_layer_3_filter7_image42_epochs.png"]().startswith(b"\x89PNG")
@@ -175,7 +177,7 @@ def test_the_kernels_of_the_training_page(open_page: Open) -> None:
     shown = frames(film, app)[data["at"]].reshape(8, 4, 8, 4).transpose(0, 2, 1, 3)
     shown = shown.reshape(64, 4, 4)
     largest = float(film["ends"][1])
-    shades = images.to_indices(kernel, Scale(-largest, largest, "diverging")).astype(int)
+    shades = to_indices(kernel, Scale(-largest, largest, "diverging")).astype(int)
     assert np.abs(shown[:, :3, :3].astype(int) - np.moveaxis(shades, 2, 0)).max() <= 5
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.models.model_folder import MODELS_DIR, ModelFolder
-from core.pictures.images import SPLIT_COLOURS
+from core.pictures.colours import SPLIT_COLOURS
 from ui import charts
 
 MEASURES = ("loss", "accuracy")

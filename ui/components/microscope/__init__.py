@@ -10,8 +10,6 @@ The code is plain JavaScript modules, in the files beside this one.
 
 from __future__ import annotations
 
-import json
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,50 +18,41 @@ import streamlit as st
 from core import cache
 from core.network import Layer
 from ui.components.data import as_json
+from ui.components.modules import JavaScriptModules
 from ui.view import View
 
 _HERE = Path(__file__).parent
-# Each after those that it imports.
-_MODULES = (
-    "arithmetic.js",
-    "picture.js",
-    "choice.js",
-    "view.js",
-    "pointer.js",
-    "grid.js",
-    "bars.js",
-    "player.js",
-    "slider.js",
-    "softmax_table.js",
-    "sheet.js",
-    "microscope.js",
-    "numbers.js",
-    "pair.js",
-    "main.js",
+_MODULES = JavaScriptModules(
+    "microscope",
+    _HERE,
+    (
+        "../elements.js",
+        "arithmetic.js",
+        "picture.js",
+        "choice.js",
+        "view.js",
+        "pointer.js",
+        "grid.js",
+        "bars.js",
+        "player.js",
+        "slider.js",
+        "softmax_table.js",
+        "sheet.js",
+        "microscope.js",
+        "numbers.js",
+        "pair.js",
+        "style.css",
+        "main.js",
+    ),
 )
-_CODE = json.dumps(
-    {
-        "modules": {name: (_HERE / name).read_text() for name in _MODULES},
-        "style": (_HERE / "style.css").read_text(),
-    }
-).encode()
-# Waits for the code, then calls one of the functions of main.js.
-_CALL = """\
-export default (component) => {
-  const ready = (globalThis.seeTheFilters ??= Promise.withResolvers()).promise;
-  ready.then((main) => main.FUNCTION(component));
-  return () => ready.then((main) => main.remove(component));
-};
-"""
 
 
 def _component(name: str, function: str) -> Any:
-    return st.components.v2.component(
-        name, html="<div></div>", js=_CALL.replace("FUNCTION", function)
-    )
+    return st.components.v2.component(name, html="<div></div>", js=_MODULES.call(function))
 
 
-_network = st.components.v2.component("network", js=(_HERE / "starter.js").read_text())
+# Carries the code as well: each component costs every move of the image as much as a widget does.
+_network = st.components.v2.component("network", js=_MODULES.carry_and_call("receive"))
 _image = _component("image", "receive")
 _sheet = _component("feature_sheet", "sheet")
 _microscope = _component("microscope", "microscope")
@@ -76,19 +65,13 @@ def provide(view: View, layer: Layer) -> None:
     """Send what the components for a layer need; Streamlit sends large messages only if the browser
     does not have them yet."""
     network = cache.network_packet(view.model, _is_flat(layer))
-    _network(data=_with_code(network), key="network_packet")
+    _network(data=network, key="network_packet")
     _image(data=cache.image_packet(view.model, view.index), key="image_packet")
 
 
 def provide_code() -> None:
     """Send the code that `filter_slider` and `filter_pair` need."""
-    _network(data=_with_code(b""), key="network_packet")
-
-
-@lru_cache(5)
-def _with_code(network: bytes) -> bytes:
-    """Both in one component, for each costs every move of the image as much as a widget does."""
-    return len(_CODE).to_bytes(4, "little") + _CODE + network
+    _network(key="network_packet")
 
 
 def _is_flat(layer: Layer) -> bool:

@@ -1,6 +1,7 @@
 // What each map of the layer before brings to a sum, ranked.
 
-import { element, signed } from "./picture.js";
+import { element } from "../elements.js";
+import { signed } from "./picture.js";
 
 const SHOWN = 8;
 

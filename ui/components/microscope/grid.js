@@ -1,6 +1,7 @@
 // Numbers on their colours.
 
-import { element, inkOn } from "./picture.js";
+import { element } from "../elements.js";
+import { inkOn } from "./picture.js";
 import { view } from "./view.js";
 
 /** A table of a patch, a kernel, or what they make. */

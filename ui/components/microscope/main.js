@@ -1,33 +1,31 @@
-// What the components' few lines call: see __init__.py.
+// The functions that the components call: see __init__.py.
 
 import { Microscope } from "./microscope.js";
 import { Numbers } from "./numbers.js";
 import { choice as pairChoice, FilterChoice, Pair } from "./pair.js";
 import { Sheet } from "./sheet.js";
+import style from "./style.css";
 import { view } from "./view.js";
 
 const STYLE = new CSSStyleSheet();
 const mounted = new Map();
 let choice = null; // of the page in view
 
-/** starter.js calls it first. */
-export function start(style) {
-  STYLE.replaceSync(style);
-  // Before the page itself gets the event, which may ask the server for something.
-  for (const kind of ["pointerdown", "keydown", "focusin"]) {
-    document.addEventListener(kind, (event) => isElsewhere(event) && choice.writeUrl(), true);
-  }
-  window.addEventListener("popstate", () => mounted.size && choice?.takeFromUrl());
+STYLE.replaceSync(style);
+// Before the page itself gets the event, which may ask the server for something.
+for (const kind of ["pointerdown", "keydown", "focusin"]) {
+  document.addEventListener(kind, (event) => isElsewhere(event) && choice.writeUrl(), true);
 }
+window.addEventListener("popstate", () => mounted.size && choice?.takeFromUrl());
 
 /** Returns whether a visitor uses something else, which may depend on what was chosen here. */
 function isElsewhere(event) {
   return choice && mounted.size && !event.composedPath().some((element) => mounted.has(element));
 }
 
-/** Takes in a packet: a network, or an image's outputs. */
+/** Takes in a packet: a network, or an image's outputs. A page without a microscope has none. */
 export function receive({ data }) {
-  view.receive(data);
+  if (data?.length) view.receive(data);
 }
 
 export function sheet(component) {

@@ -1,8 +1,9 @@
 // The microscope: where the value of one unit came from, down to the pixels, as arithmetic.
 
+import { element } from "../elements.js";
 import { Bars } from "./bars.js";
 import { Grid } from "./grid.js";
-import { describeScale, element, fixed, paint, scaleOf, signed } from "./picture.js";
+import { describeScale, fixed, paint, scaleOf, signed } from "./picture.js";
 import { Player } from "./player.js";
 import { followPointer } from "./pointer.js";
 import { FilterSlider } from "./slider.js";

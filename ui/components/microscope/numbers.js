@@ -1,7 +1,8 @@
 // The chosen map in numbers: what they amount to, the kernel that made them, and each of them.
 
+import { element } from "../elements.js";
 import { Grid } from "./grid.js";
-import { element, fixed, paint, signed } from "./picture.js";
+import { fixed, paint, signed } from "./picture.js";
 import { view } from "./view.js";
 
 const SLICES_A_ROW = 16;

@@ -1,16 +1,5 @@
 // Values to colours, and small elements that show them.
 
-/** Creates an element; `properties` are assigned, those with a dash are attributes. */
-export function element(tag, properties = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name.includes("-") || name === "role") made.setAttribute(name, value);
-    else made[name] = value;
-  }
-  made.append(...children);
-  return made;
-}
-
 /** A number with a fixed count of decimals; zero has no sign. */
 export function fixed(value, digits = 4) {
   const text = value.toFixed(digits);
@@ -21,7 +10,7 @@ export function fixed(value, digits = 4) {
 export const signed = (value, digits) =>
   (fixed(value, digits).startsWith("-") ? "" : "+") + fixed(value, digits);
 
-/** Which value gets which colour: as core/pictures/images.py has it, from 0, or centred where signed. */
+/** Which value gets which colour: as core/pictures/scales.py has it, from 0, or centred where signed. */
 export function scaleOf(low, high) {
   if (low < 0) {
     const largest = Math.max(-low, high);

@@ -1,6 +1,6 @@
 // Walks over the cells of a map, one after the other.
 
-import { element } from "./picture.js";
+import { element } from "../elements.js";
 
 const SPEEDS = [2, 10, 40, 160]; // cells a second
 

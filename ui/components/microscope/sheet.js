@@ -1,6 +1,7 @@
 // The feature sheet: all maps of a layer on one canvas, one of them chosen.
 
-import { element, fixed, gradient, paint, scaleOf } from "./picture.js";
+import { element } from "../elements.js";
+import { fixed, gradient, paint, scaleOf } from "./picture.js";
 import { followPointer } from "./pointer.js";
 import { view } from "./view.js";
 

@@ -1,6 +1,6 @@
 // The slider for the filter.
 
-import { element } from "./picture.js";
+import { element } from "../elements.js";
 
 export class FilterSlider {
   constructor(choose) {

@@ -1,7 +1,8 @@
 // From logits to probabilities, and what they were if one logit were another.
 
+import { element } from "../elements.js";
 import { softmax } from "./arithmetic.js";
-import { element, fixed, signed } from "./picture.js";
+import { fixed, signed } from "./picture.js";
 import { view } from "./view.js";
 
 const REACH = 10; // how far the slider moves a logit, up and down

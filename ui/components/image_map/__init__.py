@@ -13,22 +13,33 @@ from pathlib import Path
 import streamlit as st
 
 from ui.components.data import as_json
+from ui.components.modules import JavaScriptModules
 
 _HERE = Path(__file__).parent
+_MODULES = JavaScriptModules(
+    "imageMap",
+    _HERE,
+    (
+        "../elements.js",
+        "packet.js",
+        "viewport.js",
+        "points.js",
+        "thumbnails.js",
+        "legend.js",
+        "overlays.js",
+        "pointer.js",
+        "keyboard.js",
+        "image_map.js",
+        "main.js",
+    ),
+)
 _map = st.components.v2.component(
     "image_map",
     html='<div class="image-map"></div>',
-    css=(_HERE / "image_map.css").read_text(),
-    js=(_HERE / "image_map.js").read_text(),
+    css=(_HERE / "style.css").read_text(),
+    js=_MODULES.carry_and_call("show"),
 )
-_LOOK = """\
-export default ({ data }) => {
-  const shared = (globalThis.imageMap ??= {});
-  shared.asked = JSON.parse(new TextDecoder().decode(data));
-  shared.map?.look(shared.asked);
-};
-"""
-_look = st.components.v2.component("image_map_look", js=_LOOK)
+_look = st.components.v2.component("image_map_look", js=_MODULES.call("look"))
 
 
 def image_map(

@@ -10,7 +10,8 @@ import numpy as np
 import streamlit as st
 
 from core.network import Field
-from core.pictures.images import PIXELS, AnyArray, Scale, sheet_uri
+from core.pictures.scales import PIXELS, AnyArray, Scale
+from core.pictures.sheets import sheet_uri
 from ui.components.data import as_json
 
 COLUMNS = 16
@@ -19,7 +20,7 @@ _HERE = Path(__file__).parent
 _component = st.components.v2.component(
     "contact_sheet",
     html='<div class="contact-sheet"></div>',
-    css=(_HERE / "contact_sheet.css").read_text(),
+    css=(_HERE / "style.css").read_text(),
     js=(_HERE / "contact_sheet.js").read_text(),
 )
 

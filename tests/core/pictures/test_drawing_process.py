@@ -1,8 +1,7 @@
-"""Figures to download, and the process that draws them."""
+"""The process that draws figures: its cache, its limits, its start and its end."""
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
@@ -10,19 +9,17 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain, pairwise, repeat
+from itertools import chain, repeat
 from pathlib import Path
 from threading import Timer
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
-from PIL import Image
 
-from core.pictures import drawing
-from core.pictures.drawing import DrawingError
-from core.pictures.images import Scale
+from core.pictures import download_figures, drawing_process
+from core.pictures.drawing_process import DrawingError, FigureCache
+from core.pictures.scales import Scale
 from tests.harness.server import ROOT
 
 MAPS = np.random.default_rng(0).random((5, 5, 10)).astype(np.float32)
@@ -31,19 +28,19 @@ SCALE = Scale.of(MAPS)
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(drawing, "_paused_until", 0.0)
-    drawing._drawn.cache_clear()
+    monkeypatch.setattr(drawing_process, "_paused_until", 0.0)
+    drawing_process.figure_cache.clear()
     yield
-    drawing._drawn.cache_clear()
+    drawing_process.figure_cache.clear()
 
 
 def map_figure(title: str = "a map") -> bytes:
-    return drawing.map_figure(MAPS[:, :, 0], SCALE, title)
+    return download_figures.map_figure(MAPS[:, :, 0], SCALE, title)
 
 
 def process_id() -> int:
-    assert drawing._process is not None
-    return drawing._process.pid
+    assert drawing_process._process is not None
+    return drawing_process._process.pid
 
 
 def is_there(pid: int) -> bool:
@@ -55,46 +52,10 @@ def is_there(pid: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.parametrize("name", ["map", "sheet", "sheet on one scale", "rows", "curves", "points"])
-def test_figures_are_pictures_of_a_useful_size(name: str) -> None:
-    history = {"epoch": [1, 2], "train_loss": [2.0, 1.0], "train_accuracy": [0.5, 0.9]}
-    legend = [("even", "#332288"), ("odd", "#d55e00")]
-    make = {
-        "map": map_figure,
-        "sheet": lambda: drawing.sheet_figure(MAPS, None, "a sheet"),
-        "sheet on one scale": lambda: drawing.sheet_figure(MAPS, SCALE, "a sheet", columns=4),
-        "rows": lambda: drawing.rows_figure([("x", [MAPS[:, :, 0]], SCALE)], ["one"], "rows"),
-        "curves": lambda: drawing.curves_figure(pd.DataFrame(history), "curves"),
-        "points": lambda: drawing.points_figure(
-            MAPS[0, :, :2], np.arange(5) % 2, legend, ("across", "up"), "points"
-        ),
-    }
-    picture = Image.open(io.BytesIO(make[name]()))
-    assert picture.format == "PNG"
-    assert min(picture.size) >= 300
-    assert len(set(picture.convert("L").get_flattened_data())) > 16
-
-
-def test_a_sheet_has_each_map_at_its_place() -> None:
-    """On one scale, a map of a single value has one colour, that of its share of the scale."""
-    maps = np.broadcast_to(np.linspace(0, 1, 10, dtype=np.float32), (5, 5, 10))
-    data = drawing.sheet_figure(maps, Scale(0, 1, "sequential"), "", columns=4)
-    picture = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
-    inch = drawing.FIGURE_DPI
-    seen = [
-        tuple(picture[round((0.4 + 1.2 * row + 0.7) * inch), round((1.1 * column + 0.55) * inch)])
-        for row, column in (divmod(index, 4) for index in range(10))
-    ]
-    # viridis, from dark violet to yellow, gets greener from each tenth to the next.
-    assert seen[0] == pytest.approx((68, 1, 84), abs=2)
-    assert seen[-1] == pytest.approx((253, 231, 37), abs=2)
-    assert all(before[1] < after[1] for before, after in pairwise(seen))
-
-
 def test_what_serves_does_not_draw() -> None:
     code = (
-        "import sys, numpy as np; from core.pictures import drawing, images\n"
-        "drawing.map_figure(np.eye(3, dtype=np.float32), images.Scale(0, 1, 'grey'), 'title')\n"
+        "import sys, numpy as np; from core.pictures.download_figures import Scale, map_figure\n"
+        "map_figure(np.eye(3, dtype=np.float32), Scale(0, 1, 'grey'), 'title')\n"
         "print('matplotlib.figure' in sys.modules)"
     )
     command = [sys.executable, "-c", code]
@@ -111,29 +72,48 @@ def test_what_a_class_downloads_is_drawn_once() -> None:
     assert map_figure("another one") != first
 
 
+def test_drawn_figure_does_not_wait_for_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = map_figure()
+    monkeypatch.setattr(drawing_process, "MAX_WAIT_S", 0.0)
+    with drawing_process._one_at_a_time:  # held as long as a figure hangs
+        assert map_figure() is drawn
+        with pytest.raises(DrawingError, match=r"^Too many figures are wanted now"):
+            map_figure("not drawn yet")
+
+
+def test_cache_drops_the_least_recently_used_figure() -> None:
+    cache = FigureCache(max_figures=2)
+    cache.put(b"first", b"1")
+    cache.put(b"second", b"2")
+    assert cache.get(b"first") == b"1"
+    cache.put(b"third", b"3")
+    assert cache.get(b"second") is None
+    assert (cache.get(b"first"), cache.get(b"third")) == (b"1", b"3")
+
+
 def test_a_process_that_has_ended_is_replaced() -> None:
     first = map_figure()
     ended = process_id()
     os.kill(ended, signal.SIGKILL)
-    assert drawing._process is not None
-    drawing._process.wait(10)
-    drawing._drawn.cache_clear()
+    assert drawing_process._process is not None
+    drawing_process._process.wait(10)
+    drawing_process.figure_cache.clear()
     assert map_figure() == first
     assert process_id() != ended
 
 
 def test_what_cannot_be_drawn_is_one_sentence_and_the_next_figure_is_well() -> None:
     with pytest.raises(DrawingError, match=r"^The figure could not be drawn: \w+\(.*\)\.$"):
-        drawing.map_figure(MAPS, SCALE, "three axes and ten channels")
+        download_figures.map_figure(MAPS, SCALE, "three axes and ten channels")
     before = process_id()
     assert map_figure()
     assert process_id() == before
 
 
 def test_a_process_that_cannot_start_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawing._end()
+    drawing_process._end_process()
     with monkeypatch.context() as patch:
-        patch.setattr(drawing, "sys", SimpleNamespace(executable="/nowhere/python"))
+        patch.setattr(drawing_process, "sys", SimpleNamespace(executable="/nowhere/python"))
         with pytest.raises(DrawingError, match=r"^The figure could not be drawn: please try again"):
             map_figure()
     assert map_figure()
@@ -144,9 +124,9 @@ def test_a_figure_that_hangs_comes_from_a_new_process(monkeypatch: pytest.Monkey
     kept = map_figure()
     hangs = process_id()
     # Only the first exchange is cut short: a new process takes seconds where the machine is busy.
-    limits = chain([0.2], repeat(drawing._TIMEOUT_S))
-    monkeypatch.setattr(drawing, "Timer", lambda _, *call: Timer(next(limits), *call))
-    drawing._drawn.cache_clear()
+    limits = chain([0.2], repeat(drawing_process.TIMEOUT_S))
+    monkeypatch.setattr(drawing_process, "Timer", lambda _, *call: Timer(next(limits), *call))
+    drawing_process.figure_cache.clear()
     os.kill(hangs, signal.SIGSTOP)
     with ThreadPoolExecutor(3) as downloads:
         figures = list(downloads.map(map_figure, ["a map", "another one", "a third one"]))
@@ -161,7 +141,7 @@ def test_figures_that_always_hang_are_refused_after_two_attempts(
 ) -> None:
     """Those that wait are refused with the first one, not one after the other."""
     kept = map_figure()
-    exchange, attempts = drawing._exchange, list[bytes]()
+    exchange, attempts = drawing_process._exchange, list[bytes]()
 
     def counted(request: bytes) -> tuple[bytes, str]:
         attempts.append(request)
@@ -169,8 +149,8 @@ def test_figures_that_always_hang_are_refused_after_two_attempts(
 
     sentence = r"^The figure could not be drawn in time: please try again in a minute\.$"
     with monkeypatch.context() as patch:
-        patch.setattr(drawing, "_TIMEOUT_S", 0.01)  # less than a process takes to start
-        patch.setattr(drawing, "_exchange", counted)
+        patch.setattr(drawing_process, "TIMEOUT_S", 0.01)  # less than a process takes to start
+        patch.setattr(drawing_process, "_exchange", counted)
         os.kill(process_id(), signal.SIGSTOP)
         with ThreadPoolExecutor(5) as downloads:
             waiting = [downloads.submit(map_figure, f"number {index}") for index in range(20)]
@@ -179,18 +159,18 @@ def test_figures_that_always_hang_are_refused_after_two_attempts(
                 download.result()
         assert len(attempts) == 2
         assert map_figure() is kept  # what has been drawn needs no process
-        patch.setattr(drawing, "_paused_until", 0.0)
+        patch.setattr(drawing_process, "_paused_until", 0.0)
         with pytest.raises(DrawingError, match=sentence):
             map_figure("after the pause")
         assert len(attempts) == 4
-    monkeypatch.setattr(drawing, "_paused_until", 0.0)
+    monkeypatch.setattr(drawing_process, "_paused_until", 0.0)
     assert map_figure("with time enough")
 
 
 def test_the_wait_for_other_figures_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "_MAX_WAIT_S", 0.05)
+    monkeypatch.setattr(drawing_process, "MAX_WAIT_S", 0.05)
     with (
-        drawing._one_at_a_time,
+        drawing_process._one_at_a_time,
         pytest.raises(DrawingError, match=r"^Too many figures are wanted now"),
     ):
         map_figure()
@@ -198,7 +178,7 @@ def test_the_wait_for_other_figures_is_bounded(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_it_ends_where_nobody_wants_a_figure() -> None:
-    code = "from core.pictures import drawing; drawing._IDLE = 0.1; drawing.main()"
+    code = "from core.pictures import drawing_process as it; it.IDLE_S = 0.1; it.main()"
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as idle:
         assert idle.wait(30) == 0  # though its standard input stays open
@@ -206,9 +186,10 @@ def test_it_ends_where_nobody_wants_a_figure() -> None:
 
 def test_it_ends_with_the_process_that_started_it() -> None:
     code = (
-        "import numpy as np, time; from core.pictures import drawing, images\n"
-        "drawing.map_figure(np.eye(3, dtype=np.float32), images.Scale(0, 1, 'grey'), 'title')\n"
-        "print(drawing._process.pid, flush=True); time.sleep(60)"
+        "import numpy as np, time; from core.pictures import drawing_process\n"
+        "from core.pictures.download_figures import Scale, map_figure\n"
+        "map_figure(np.eye(3, dtype=np.float32), Scale(0, 1, 'grey'), 'title')\n"
+        "print(drawing_process._process.pid, flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as server:

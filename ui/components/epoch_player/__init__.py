@@ -17,7 +17,10 @@ import streamlit as st
 from core.cache import EpochMaps
 from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights
-from core.pictures.images import SHADES, SHEET_COLUMNS, FloatArray, Scale, colour_stops, sheet_uri
+from core.pictures.colours import colour_stops
+from core.pictures.scales import FloatArray, Scale
+from core.pictures.shades import SHADES
+from core.pictures.sheets import SHEET_COLUMNS, sheet_uri
 from ui import controls, html
 from ui.components.data import as_json
 from ui.frame import View
@@ -26,16 +29,16 @@ _HERE = Path(__file__).parent
 _component = st.components.v2.component(
     "epoch_player",
     html='<div class="epoch-player"></div>',
-    css=(_HERE / "epoch_player.css").read_text(),
-    js=(_HERE / "epoch_player.js").read_text(),
+    css=(_HERE / "style.css").read_text(),
+    js=(_HERE / "player.js").read_text(),
 )
 
 
 _sheet = st.components.v2.component(
     "epoch_sheet",
     html='<div class="epoch-player"></div>',
-    css=(_HERE / "epoch_player.css").read_text(),
-    js=(_HERE / "epoch_sheet.js").read_text(),
+    css=(_HERE / "style.css").read_text(),
+    js=(_HERE / "sheet.js").read_text(),
 )
 
 

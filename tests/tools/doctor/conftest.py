@@ -1,0 +1,18 @@
+"""A data set that cannot be found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core import dataset
+
+
+@pytest.fixture
+def no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder, the only one in which data are looked for."""
+    folder = tmp_path / "no data"
+    folder.mkdir()
+    monkeypatch.setenv(dataset.DIR_VARIABLE, str(folder))
+    return folder
