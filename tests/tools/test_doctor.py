@@ -25,11 +25,12 @@ from packaging.specifiers import SpecifierSet
 from PIL import Image
 
 from core import dataset
+from core.dataset import sources
 from core.models import model_folder
 from core.models.model_folder import MODELS_DIR, ModelFiles, ModelFolder
 from core.network import Network
 from core.pictures import images
-from tests.core.dataset.test_dataset import needs_train
+from tests.harness.skips import needs_train
 from tools import doctor
 from tools.doctor import ROOT, Finding
 
@@ -47,7 +48,7 @@ def no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder, which is the only one that data are looked for in."""
     folder = tmp_path / "no data"
     folder.mkdir()
-    monkeypatch.setenv(dataset.DIR_VARIABLE, str(folder))
+    monkeypatch.setenv(sources.DIR_VARIABLE, str(folder))
     return folder
 
 
@@ -130,12 +131,12 @@ class TestPackages:
 
 class TestData:
     def test_test_images_and_where_they_are_from(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv(dataset.DIR_VARIABLE, raising=False)
-        monkeypatch.setattr(dataset, "SYSTEM_DIR", Path("nowhere"))
+        monkeypatch.delenv(sources.DIR_VARIABLE, raising=False)
+        monkeypatch.setattr(sources, "SYSTEM_DIR", Path("nowhere"))
         finding = only(doctor.test_data())
         assert finding.state == "good"
         assert "10,000, verified" in finding.text
-        assert finding.text.endswith(f"from {dataset.BUNDLED_DIR}")
+        assert finding.text.endswith(f"from {sources.BUNDLED_DIR}")
 
     def test_missing(self, no_data: Path) -> None:
         finding = only(doctor.test_data())
@@ -144,7 +145,7 @@ class TestData:
         assert dataset.folder_of("test") is None
 
     def test_damaged(self, no_data: Path) -> None:
-        shutil.copytree(dataset.BUNDLED_DIR, no_data, dirs_exist_ok=True)
+        shutil.copytree(sources.BUNDLED_DIR, no_data, dirs_exist_ok=True)
         assert only(doctor.test_data()).text.endswith(f"from {no_data}")
         (no_data / "t10k-labels-idx1-ubyte.gz").write_bytes(b"nothing")
         finding = only(doctor.test_data())
@@ -152,12 +153,12 @@ class TestData:
         assert "t10k-labels-idx1-ubyte.gz is not an IDX file" in finding.text
 
     def test_damaged_summary(self, no_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        shutil.copytree(dataset.BUNDLED_DIR, no_data, dirs_exist_ok=True)
-        (no_data / dataset.SUMMARY_NAME).write_bytes(b"nothing")
-        monkeypatch.setattr(dataset, "BUNDLED_DIR", no_data)
+        shutil.copytree(sources.BUNDLED_DIR, no_data, dirs_exist_ok=True)
+        (no_data / sources.SUMMARY_NAME).write_bytes(b"nothing")
+        monkeypatch.setattr(sources, "BUNDLED_DIR", no_data)
         good, broken = doctor.test_data()
         assert (good.state, broken.state) == ("good", "broken")
-        assert f"{dataset.SUMMARY_NAME} is damaged" in broken.text
+        assert f"{sources.SUMMARY_NAME} is damaged" in broken.text
 
     @needs_train
     def test_training_images(self) -> None:
@@ -168,9 +169,9 @@ class TestData:
     def test_training_images_are_no_need(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.delenv(dataset.DIR_VARIABLE, raising=False)
-        monkeypatch.setattr(dataset, "SYSTEM_DIR", tmp_path)
-        monkeypatch.setattr(dataset, "CACHE_DIR", tmp_path)
+        monkeypatch.delenv(sources.DIR_VARIABLE, raising=False)
+        monkeypatch.setattr(sources, "SYSTEM_DIR", tmp_path)
+        monkeypatch.setattr(sources, "CACHE_DIR", tmp_path)
         finding = only(doctor.training_data())
         assert finding.state == "warning"
         assert "run `python -m core.dataset download`" in finding.text
