@@ -12,7 +12,10 @@ from types import TracebackType
 from typing import Self
 
 from core.command_line.interrupts import held_back
-from core.models.model_folder import FILES, MEASURING_PREFIX, ModelFolder, Stamp
+from core.models.measuring import MEASURING_PREFIX
+from core.models.model_files import FILES
+from core.models.model_folder import ModelFolder
+from core.models.reading import Stamp
 from core.paths import shown
 
 EARLIER_SUFFIX = "-earlier"

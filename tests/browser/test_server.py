@@ -12,7 +12,8 @@ from playwright.sync_api import Page, expect
 
 from core import cache, dataset
 from core.dataset import sources
-from core.models.model_folder import MODELS_DIR, NETWORK_FILE
+from core.models.model_files import NETWORK_FILE
+from core.models.model_folder import MODELS_DIR
 from core.network import Network
 from tests.browser.conftest import StartServer, Visit
 from tests.harness import app

@@ -24,8 +24,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import cache, dataset
 from core.dataset import sources
-from core.models import model_folder
-from core.training import attempts
+from core.models import attempts, model_folder
 from tests.pages.conftest import PAGES, Open, assert_sound, text
 
 TUTORIAL = model_folder.MODELS_DIR / "tutorial"

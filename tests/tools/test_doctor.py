@@ -26,8 +26,9 @@ from PIL import Image
 
 from core import dataset
 from core.dataset import sources
-from core.models import model_folder
-from core.models.model_folder import MODELS_DIR, ModelFiles, ModelFolder
+from core.models import model_files, model_folder
+from core.models.model_files import ModelFiles
+from core.models.model_folder import MODELS_DIR, ModelFolder
 from core.network import Network
 from core.pictures import images
 from tests.harness.skips import needs_train
@@ -247,13 +248,13 @@ class TestModels:
 
     def test_damaged_network_beside_a_sound_one(self, folder: Path) -> None:
         shutil.copytree(folder, folder.with_name("bad"))
-        (folder.with_name("bad") / model_folder.NETWORK_FILE).write_bytes(b"no zip")
+        (folder.with_name("bad") / model_files.NETWORK_FILE).write_bytes(b"no zip")
         bad, mine = self.check(folder)
         assert (bad.state, mine.state) == ("broken", "good")
         assert "bad/model.keras is not a .keras file" in bad.text
 
     def test_another_network_than_measured(self, folder: Path) -> None:
-        shutil.copy(MODELS_DIR / "tuned" / model_folder.NETWORK_FILE, folder)
+        shutil.copy(MODELS_DIR / "tuned" / model_files.NETWORK_FILE, folder)
         broken, _ = self.check(folder)
         assert broken.state == "broken"
         assert "insights.npz is damaged (it was not computed from this model.keras)" in broken.text
@@ -274,10 +275,10 @@ class TestModels:
     @pytest.mark.parametrize(
         "name",
         [
-            model_folder.HISTORY_FILE,
-            model_folder.CHECKPOINTS_FILE,
-            model_folder.INSIGHTS_FILE,
-            model_folder.CARD_FILE,
+            model_files.HISTORY_FILE,
+            model_files.CHECKPOINTS_FILE,
+            model_files.INSIGHTS_FILE,
+            model_files.CARD_FILE,
         ],
     )
     def test_a_damaged_file(self, folder: Path, name: str) -> None:
@@ -287,7 +288,7 @@ class TestModels:
         assert all(f"mine/{name} is damaged" in each.text for each in broken)
 
     def test_checkpoints_are_read_to_the_last(self, folder: Path) -> None:
-        file = folder / model_folder.CHECKPOINTS_FILE
+        file = folder / model_files.CHECKPOINTS_FILE
         with np.load(file) as archive:
             arrays = dict(archive)
         arrays["4/dense_layer_7/bias"][-1] = np.nan
@@ -305,14 +306,14 @@ class TestModels:
         assert ".mine-0123abcd-earlier: the model that a killed training" in earlier.text
 
     def test_not_measured(self, folder: Path) -> None:
-        (folder / model_folder.INSIGHTS_FILE).unlink()
+        (folder / model_files.INSIGHTS_FILE).unlink()
         warning, computes = self.check(folder)
         command = ModelFolder(folder).insights_command
         assert warning == Finding("warning", f"model mine: not measured yet: `{command}`")
         assert computes.state == "good"
 
     def test_a_network_of_ones_own_stands_alone(self, folder: Path) -> None:
-        for name in model_folder.FILES - {model_folder.NETWORK_FILE}:
+        for name in model_files.FILES - {model_files.NETWORK_FILE}:
             (folder / name).unlink()
         insights, others, computes = self.check(folder)
         assert (insights.state, others.state, computes.state) == ("warning", "warning", "good")

@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 
 from core.dataset import Split, load_split
-from core.models import model_folder
-from core.models.model_folder import MODELS_DIR, ModelError, ModelFolder, ModelReplaced, find
+from core.models import measuring, model_files
+from core.models.model_folder import MODELS_DIR, ModelFolder, ModelReplaced, find
+from core.network import ModelError
 
 TUTORIAL = ModelFolder(MODELS_DIR / "tutorial")
 HISTORY = """\
@@ -57,7 +58,7 @@ BUNDLED = [path.name for path in sorted(MODELS_DIR.iterdir())]
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_models_are_complete_and_agree_with_themselves(name):
     bundled = ModelFolder(MODELS_DIR / name)
-    assert {path.name for path in bundled.path.iterdir()} == model_folder.FILES
+    assert {path.name for path in bundled.path.iterdir()} == model_files.FILES
     files, labels = bundled.read(), load_split("test").labels
     history, insights = files.history(), files.insights()
     if "test_loss" in history:
@@ -325,7 +326,7 @@ class TestInsights:
     def test_progress_of_a_killed_measurement_is_not_shown(self, folder):
         marker = folder.path / ".measuring"
         marker.write_text("0.4")
-        long_ago = time.time() - 2 * model_folder.MEASURING_TIMEOUT_S
+        long_ago = time.time() - 2 * measuring.MEASURING_TIMEOUT_S
         os.utime(marker, (long_ago, long_ago))
         assert folder.being_measured() is None
 
@@ -442,7 +443,7 @@ class TestVersions:
 
 
 class TestOddFiles:
-    @pytest.mark.parametrize("name", sorted(model_folder.FILES))
+    @pytest.mark.parametrize("name", sorted(model_files.FILES))
     def test_a_fifo_is_not_waited_for(self, folder, name):
         (folder.path / name).unlink(missing_ok=True)
         os.mkfifo(folder.path / name)
