@@ -14,12 +14,12 @@ from core import cache
 from core.cache import Version
 from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights, calibration_error, doubted_labels
+from core.models import attempts
 from core.network import Layer, ModelError
 from core.pictures import download_figures, export
 from core.pictures.colours import SPLIT_COLOURS
 from core.pictures.scales import PIXELS, Scale
 from core.pictures.sheets import SHEET_COLUMNS, sheet_uri, tile
-from core.training import attempts
 from ui import charts, controls, frame, html
 from ui.card import card_html
 from ui.components.contact_sheet import COLUMNS, contact_sheet

@@ -28,6 +28,7 @@ import numpy as np
 import streamlit as st
 
 from core import dataset
+from core.dataset import sources
 from core.models import model_folder
 
 Arguments = ParamSpec("Arguments")
@@ -153,12 +154,12 @@ def _until_disconnected(visit: _Visit) -> _Visit:
 def _source(folder: Path | None) -> str:
     """Where a split comes from, without a path, which may hold the name of a person."""
     names = {
-        dataset.SYSTEM_DIR: "package",
-        dataset.BUNDLED_DIR: "bundled",
-        dataset.CACHE_DIR: "downloaded",
+        sources.SYSTEM_DIR: "package",
+        sources.BUNDLED_DIR: "bundled",
+        sources.CACHE_DIR: "downloaded",
         None: "missing",
     }
-    return names.get(folder, dataset.DIR_VARIABLE)
+    return names.get(folder, sources.DIR_VARIABLE)
 
 
 def _set_up() -> None:

@@ -19,9 +19,9 @@ from core.dataset import CLASS_NAMES
 from core.evidence.insights import Bin
 from core.evidence.separation import Separation
 from core.evidence.statistics import wilson
+from core.models.attempts import Attempt
 from core.pictures.colours import SPLIT_COLOURS
 from core.pictures.scales import FloatArray
-from core.training.attempts import Attempt
 from ui.separation import auc_words, drop_words
 
 POINTS = 20  # a curve of fewer epochs shows each as a point
