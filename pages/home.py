@@ -32,15 +32,15 @@ def page(view: View) -> None:
     st.subheader("What the network sees", anchor=False)
     html.show(
         html.note(
-            "The way of one image through the network. Each layer: the mean of all its maps, large, "
-            f"and the {STRONGEST} maps with the highest peaks; click one to open its filter. Dark "
-            "is 0, yellow is the picture's own largest value."
+            "The way of one image through the network. Each layer: the mean of all its maps, "
+            f"large, and the {STRONGEST} maps with the highest peaks; click one to open its "
+            "filter. Dark is 0, yellow is the picture's own largest value."
         )
         + cache.kept(partial(layer_overview, view), "layer overview", view.model.key, view.index)
         + html.note(
-            "What to see: the first convolution outlines the garment and finds edges; pooling keeps "
-            "and sharpens the strongest; the second convolution grows abstract, its maps show where a "
-            "combination of edges was found. "
+            "What to see: the first convolution outlines the garment and finds edges; pooling "
+            "keeps and sharpens the strongest; the second convolution grows abstract, its maps "
+            "show where a combination of edges was found. "
             + html.link(
                 controls.address("", image=controls.DEFAULT_IMAGE),
                 f"As in the tutorial: test image {controls.DEFAULT_IMAGE}, a bag",
@@ -75,16 +75,14 @@ def spatial_step(view: View, layer: Layer) -> str:
     maps = view.activations[layer.name]
     mean_map = maps.mean(axis=2)
     strongest = images.strongest(maps, STRONGEST)
-    targets = controls.addresses(
-        "filter_explorer", [{"layer": layer.name, "filter": index} for index in strongest]
-    )
     links = "".join(
-        f'<a href="{escape(target)}" target="_self" title="Open filter {index}">'
+        f'<a href="{escape(filter_address(layer, index))}" target="_self" '
+        f'title="Open filter {index}">'
         + html.picture(
             maps[:, :, index], Scale.of(maps[:, :, index]), f"Map {index} of {layer.name}", SMALL
         )
         + f"{index}</a>"
-        for index, target in zip(strongest, targets, strict=True)
+        for index in strongest
     )
     return (
         html.title(layer.name, html.shape(layer.output_shape))
@@ -94,11 +92,14 @@ def spatial_step(view: View, layer: Layer) -> str:
     )
 
 
+def filter_address(layer: Layer, index: int) -> str:
+    """Return where a filter of a layer is explored; a unit pinned in another layer is not kept."""
+    return controls.address("filter_explorer", layer=layer.name, filter=index, row="", col="")
+
+
 def microscope_link(layer: Layer) -> str:
     """Return a link to where each unit of a layer is explained."""
-    return html.link(
-        controls.address("filter_explorer", layer=layer.name, filter=0), "Unit by unit"
-    )
+    return html.link(filter_address(layer, 0), "Unit by unit")
 
 
 def flat_step(view: View, layer: Layer) -> str:

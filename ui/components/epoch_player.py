@@ -20,7 +20,7 @@ from core.evidence.insights import Insights
 from core.pictures.images import SHADES, SHEET_COLUMNS, FloatArray, Scale, colour_stops, sheet_uri
 from ui import controls, html
 from ui.components.data import as_json
-from ui.frame import View
+from ui.view import View
 
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(

@@ -22,7 +22,7 @@ from core import cache
 from core.network import Layer
 from ui import controls
 from ui.components.data import as_json
-from ui.frame import View
+from ui.view import View
 
 _HERE = Path(__file__).parent
 # Each after those that it imports.
