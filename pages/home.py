@@ -7,10 +7,8 @@ import streamlit as st
 
 from core import cache
 from core.network import Layer
-from core.pictures import download_figures, export
-from core.pictures.download_figures import Column
+from core.pictures import download_figures, export, sheets
 from core.pictures.scales import PIXELS, Scale
-from core.pictures.sheets import strongest, tile
 from ui import html, state
 from ui.downloads import downloads
 from ui.view import View
@@ -76,17 +74,15 @@ def spatial_step(view: View, layer: Layer) -> str:
     """Return a layer with feature maps as HTML: its mean map, its strongest maps, each a link."""
     maps = view.activations[layer.name]
     mean_map = maps.mean(axis=2)
-    indices = strongest(maps, STRONGEST)
-    targets = [
-        state.address("filter_explorer", layer=layer.name, filter=index) for index in indices
-    ]
+    strongest = sheets.strongest(maps, STRONGEST)
     links = "".join(
-        f'<a href="{escape(target)}" target="_self" title="Open filter {index}">'
+        f'<a href="{escape(filter_address(layer, index))}" target="_self" '
+        f'title="Open filter {index}">'
         + html.picture(
             maps[:, :, index], Scale.of(maps[:, :, index]), f"Map {index} of {layer.name}", SMALL
         )
         + f"{index}</a>"
-        for index, target in zip(indices, targets, strict=True)
+        for index in strongest
     )
     return (
         html.title(layer.name, html.shape(layer.output_shape))
@@ -96,16 +92,21 @@ def spatial_step(view: View, layer: Layer) -> str:
     )
 
 
+def filter_address(layer: Layer, index: int) -> str:
+    """Return where a filter of a layer is explored; a unit pinned in another layer is not kept."""
+    return state.address("filter_explorer", layer=layer.name, filter=index, row="", col="")
+
+
 def microscope_link(layer: Layer) -> str:
     """Return a link to where each unit of a layer is explained."""
-    return html.link(state.address("filter_explorer", layer=layer.name, filter=0), "Unit by unit")
+    return html.link(filter_address(layer, 0), "Unit by unit")
 
 
 def flat_step(view: View, layer: Layer) -> str:
     """Return a layer whose output is a row of numbers as HTML: a strip of cells."""
     values = view.activations[layer.name]
     columns = 64 if len(values) >= 512 else 32
-    strip = tile(values.reshape(1, 1, -1), columns)
+    strip = sheets.tile(values.reshape(1, 1, -1), columns)
     scale = Scale.of(values)
     return (
         html.title(layer.name, f"{len(values)} numbers")
@@ -116,9 +117,9 @@ def flat_step(view: View, layer: Layer) -> str:
     )
 
 
-def mean_columns(view: View) -> list[Column]:
+def mean_columns(view: View) -> list[download_figures.Column]:
     """Return the input and each layer's mean map, for a file."""
-    columns: list[Column] = [("input", [view.image], PIXELS)]
+    columns: list[download_figures.Column] = [("input", [view.image], PIXELS)]
     for layer in view.network.spatial_layers:
         mean_map = view.activations[layer.name].mean(axis=2)
         columns.append((layer.name, [mean_map], Scale.of(mean_map)))

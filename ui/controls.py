@@ -67,17 +67,18 @@ def image_index() -> int:
 
 
 def _random_image() -> None:
-    _open_image(random.randrange(TEST_IMAGES))
+    open_image(random.randrange(TEST_IMAGES))
 
 
 def _next_of_class(current: int) -> None:
     label = st.session_state["next_of_class"]
     indices = cache.class_indices("test", label)
     position = int(np.searchsorted(indices, current, side="right"))
-    _open_image(int(indices[position % len(indices)]))
+    open_image(int(indices[position % len(indices)]))
 
 
-def _open_image(index: int) -> None:
+def open_image(index: int) -> None:
+    """Open a test image on every page."""
     st.session_state["image"] = float(index)
 
 

@@ -27,9 +27,9 @@ _MODULES = JavaScriptModules(
     _HERE,
     (
         "../elements.js",
+        "../choice.js",
         "arithmetic.js",
         "picture.js",
-        "choice.js",
         "view.js",
         "pointer.js",
         "grid.js",

@@ -2,7 +2,7 @@
 // the filter and the pinned unit, which a student chooses here; and the unit under the pointer.
 
 import { Network, Outputs, readHeader, unpack } from "./arithmetic.js";
-import { Choice } from "./choice.js";
+import { Choice } from "../choice.js";
 
 const KEPT_IMAGES = 8;
 
