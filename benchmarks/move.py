@@ -183,7 +183,7 @@ def _probe(
         return Probe(name, server, student, partial(student.change, key), values)
 
     def told(index: int) -> Reply:
-        return in_app.say("sheet", "pick", {"filter": index, "row": None, "col": None})
+        return in_app.choose("sheet", filter=str(index))
 
     probes = {
         "empty": control("empty page, slider", empty, in_empty, "filter"),

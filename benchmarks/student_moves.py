@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from functools import partial
 
 from tests.harness.student import Student
 
@@ -74,8 +73,7 @@ def next_moves(student: Student, rng: random.Random) -> list[Move]:
         choices.append((6, ("filters off", lambda: student.go(off=off))))
     if "epoch_player" in keys:
         epoch = rng.choice(student.data("epoch_player")["epochs"])
-        told = partial(student.say, "epoch_player", "picked", epoch)
-        choices.append((3, ("epoch", told)))
+        choices.append((3, (IN_BROWSER, lambda: student.query.update(epoch=str(epoch)))))
     ((_, move),) = rng.choices(choices, [weight for weight, _ in choices])
     name, _ = move
     if name in ("filter", IN_BROWSER) or not chooser:
@@ -103,4 +101,4 @@ def another_filter(student: Student, chooser: str, index: int) -> Move:
 
 def tell(student: Student, chooser: str, index: int) -> None:
     """Send the server the filter that a component shows."""
-    student.say(chooser, "pick", student.data(chooser)["choice"] | {"filter": index})
+    student.choose(chooser, filter=str(index))

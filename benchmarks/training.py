@@ -19,8 +19,8 @@ import numpy as np
 from benchmarks.table import table
 from core.command_line.progress import ProgressBar
 from core.dataset import Split, load_split, to_input
-from core.training.recipe import Recipe
-from core.training.trainer import RECIPES, Fitted, fit, fit_teacher
+from core.training.fitting import Fitted, fit, fit_teacher
+from core.training.recipes import RECIPES, Recipe
 
 TUTORIAL_ACCURACY = 0.9036
 

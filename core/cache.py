@@ -26,8 +26,11 @@ from core.evidence import separation as evidence
 from core.evidence.ablation import Answers, Sample
 from core.evidence.insights import Insights
 from core.evidence.separation import Separation
-from core.models import model_folder
-from core.models.model_folder import ModelFiles, ModelFolder, ModelReplaced, Stamp
+from core.models import attempts, model_folder
+from core.models.attempts import Attempt
+from core.models.model_files import ModelFiles
+from core.models.model_folder import ModelFolder, ModelReplaced
+from core.models.reading import Stamp
 from core.network import Network
 from core.pictures.colours import PALETTES, colour_stops
 from core.pictures.image_map import (
@@ -40,8 +43,6 @@ from core.pictures.image_map import (
 from core.pictures.scales import Scale
 from core.pictures.shades import shades
 from core.pictures.thumbnails import THUMBNAIL_COLUMNS, THUMBNAILS_FILE
-from core.training import attempts
-from core.training.attempts import Attempt
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

@@ -1,205 +1,158 @@
 """The data: what it holds, one image of each class, and all images to browse (rows S1–S4)."""
 
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
 from core import cache
-from core.dataset import CLASS_NAMES, DatasetError, TrainSummary
-from core.pictures import export
-from core.pictures.png import encode_png
+from core.dataset import CLASS_NAMES, DatasetError, Split, SplitName
+from core.pictures import export, png
 from core.pictures.scales import PIXELS
-from ui import controls, frame, html
+from ui import controls, html, state
+from ui.charts import dataset_gallery as charts
 from ui.components.contact_sheet import contact_sheet
 from ui.downloads import downloads
+from ui.html import class_label
+from ui.view import View
 
-frame.start_page()
-
-PER_PAGE = 75  # whole rows, whether 15 or 25 fit in one
-
-try:
-    test = cache.split("test")
-except DatasetError as error:
-    st.error(html.sentence(error))
-    st.stop()
+IMAGES_PER_PAGE = 75  # whole rows, whether 15 or 25 fit in one
 
 
-def pick(key: str, index: int) -> None:
-    """Opens an image: a test image everywhere, a training image on this page."""
-    controls.choose(**{key: index})
-
-
-def splits(summary: TrainSummary) -> str:
-    """The shapes of both splits, as stored and as the network wants them."""
-    rows = "".join(
-        f"<tr><th>{name}<td>{count:,} × 28 × 28<td>uint8, 0 to 255<td>{count:,} × 28 × 28 × 1"
-        "<td>float32, 0 to 1"
-        for name, count in (("train", int(summary.class_counts.sum())), ("test", len(test.labels)))
-    )
-    return html.row(
-        html.title("Fashion-MNIST", "grey-scale pictures of garments, 28×28 pixels")
-        + '<table class="numbers roomy"><tr><th>split<th>images as stored<th>values'
-        f"<th>input of the network<th>values{rows}</table>"
-        + html.note(
-            "The network wants a channel axis and small numbers: the images are reshaped to "
-            "(n, 28, 28, 1) and divided by 255. Training uses the train split only; the test split "
-            "says how well the network does on images that it has never seen."
-        )
-    )
-
-
-def examples(summary: TrainSummary) -> str:
-    """One training image of each class, and the average of all."""
-    firsts = "".join(
-        "<figure>"
-        + html.picture(
-            summary.examples[label], PIXELS, f"Training image {index}, {CLASS_NAMES[label]}", 112
-        )
-        + f"<figcaption>{html.class_label(label)}<br>"
-        f"<small>training image {index}</small></figcaption></figure>"
-        for label, index in enumerate(summary.example_indices.tolist())
-    )
-    test_counts = np.bincount(test.labels, minlength=len(CLASS_NAMES))
-    averages = "".join(
-        "<figure>"
-        + html.picture(
-            summary.class_means[label],
-            PIXELS,
-            f"Average training image of {CLASS_NAMES[label]}",
-            112,
-        )
-        + f"<figcaption>{html.class_label(label)}<br><small>{summary.class_counts[label]:,} train, "
-        f"{test_counts[label]:,} test</small></figcaption></figure>"
-        for label in range(len(CLASS_NAMES))
-    )
-    return html.row(
-        html.title("One training image of each class", "the first of its class")
-        + f'<div class="examples">{firsts}</div>',
-        html.title("The average image of each class", "mean of its training images")
-        + f'<div class="examples">{averages}</div>'
-        + html.note(
-            "Black is 0, white is 255. A sharp average means that the images of a class agree; "
-            "bags and sandals vary most."
-        ),
-    )
-
-
-def histogram(image: npt.NDArray[np.uint8]) -> dict[str, Any]:
-    """Vega-Lite chart of how often each brightness occurs."""
-    counts, edges = np.histogram(image, bins=16, range=(0, 256))
-    return {
-        "height": 250,
-        # Data in a layer, not on top: there Streamlit adds it late, and Vega warns.
-        "layer": [
-            {
-                "data": {
-                    "values": [
-                        {"from": int(low), "to": int(low) + 16, "pixels": int(count)}
-                        for low, count in zip(edges[:-1], counts, strict=True)
-                    ]
-                },
-                "mark": {"type": "bar", "tooltip": True},
-                "encoding": {
-                    "x": {
-                        "field": "from",
-                        "type": "quantitative",
-                        "bin": {"binned": True, "step": 16},
-                        "title": "pixel value, from 0 (black) to 255 (white)",
-                    },
-                    "x2": {"field": "to"},
-                    "y": {
-                        "field": "pixels",
-                        "type": "quantitative",
-                        "title": "pixels, of 784",
-                    },
-                },
-            }
-        ],
-    }
-
-
-st.header("Dataset gallery", anchor=False)
-try:
-    summary = cache.train_summary()
-    html.show(cache.kept(lambda: splits(summary) + examples(summary), "gallery"))
-except DatasetError as error:
-    st.error(html.sentence(error))
-
-st.subheader("Browse", anchor=False)
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    split_name = controls.gallery_split()
-    label = controls.gallery_class()
+def page(view: View | None) -> None:
+    """Draw the page, which needs no model."""
     try:
-        split = cache.split(split_name)
+        cache.split("test")
     except DatasetError as error:
-        st.info(html.sentence(error))
-        st.stop()
-    indices = (
-        np.arange(len(split.labels)) if label is None else cache.class_indices(split_name, label)
-    )
-    page = controls.gallery_page(-(-len(indices) // PER_PAGE))
-    key = "image" if split_name == "test" else "train_image"
-    opened = (
-        int(st.session_state.get("image", controls.DEFAULT_IMAGE))
-        if split_name == "test"
-        else controls.train_image()
-    )
-shown = indices[(page - 1) * PER_PAGE : page * PER_PAGE]
-contact_sheet(
-    split.images[shown],
-    shown.tolist(),
-    [CLASS_NAMES[label] for label in split.labels[shown]],
-    opened,
-    key="contact_sheet",
-    on_pick=partial(pick, key),
-)
-html.show(
-    html.note(
-        "Click an image to open it below. A test image is then shown on every page."
-        if split_name == "test"
-        else "Click an image to open it below."
-    )
-)
-
-image = split.images[opened]
-left, right = st.columns([2, 3], gap="medium")
-with left:
+        st.error(html.sentence(error))
+        return
+    st.header("Dataset gallery", anchor=False)
+    try:
+        html.show(cache.kept(overview, "gallery"))
+    except DatasetError as error:
+        st.error(html.sentence(error))
+    st.subheader("Browse", anchor=False)
+    gallery = browse(view)
+    if gallery is None:
+        return
+    opened_image(gallery)
     html.show(
-        html.title(
-            f"{split_name.capitalize()} image {opened}", html.class_label(int(split.labels[opened]))
-        )
-        + html.picture(image, PIXELS, f"{split_name} image {opened}", 280)
-    )
-with right:
-    html.show(html.title("Histogram of its pixel values"))
-    st.vega_lite_chart(
-        histogram(image), alt=f"Histogram of the pixel values of {split_name} image {opened}"
-    )
-html.show(
-    html.title("Its pixel values", "0 is black, 255 is white; cells above 0 are marked")
-    + cache.kept(lambda: html.number_table(image), "pixels", split_name, opened)
-)
-downloads(
-    (
-        "Image (PNG, 28×28)",
-        f"{split_name}_{opened}.png",
-        lambda: encode_png(image, "grey"),
-    ),
-    (
-        "Pixel values (CSV)",
-        f"{split_name}_{opened}.csv",
-        lambda: export.numbers_csv(image).encode(),
-    ),
-    ("Pixel values (NPY)", f"{split_name}_{opened}.npy", lambda: export.numbers_npy(image)),
-)
-html.show(
-    html.note(
-        html.link(
-            controls.address("dataset_gallery", image=controls.DEFAULT_IMAGE),
-            f"As in the tutorial: test image {controls.DEFAULT_IMAGE}",
+        html.note(
+            html.link(
+                state.address("dataset_gallery", image=state.DEFAULT_IMAGE, split=""),
+                f"As in the tutorial: test image {state.DEFAULT_IMAGE}",
+            )
         )
     )
-)
+
+
+def overview() -> str:
+    """Return the shapes of both splits, and the classes, HTML. Raise DatasetError."""
+    summary, labels = cache.train_summary(), cache.split("test").labels
+    test_counts = np.bincount(labels, minlength=len(CLASS_NAMES))
+    return charts.splits_table(
+        int(summary.class_counts.sum()), len(labels)
+    ) + charts.class_examples(summary, test_counts)
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The split that is browsed.
+
+    Attributes:
+        name: Its name.
+        split: Its images and labels.
+        opened: The image that is open, an index into the split.
+    """
+
+    name: SplitName
+    split: Split
+    opened: int
+
+    @property
+    def image(self) -> npt.NDArray[np.uint8]:
+        """The pixels of the image that is open, (28, 28)."""
+        pixels: npt.NDArray[np.uint8] = self.split.images[self.opened]
+        return pixels
+
+
+def browse(view: View | None) -> Gallery | None:
+    """Draw a page of a split, or of a class of it; return None if the split is not there."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = controls.gallery_split()
+        label = controls.gallery_class()
+        try:
+            split = cache.split(name)
+        except DatasetError as error:
+            st.info(html.sentence(error))
+            return None
+        indices = (
+            np.arange(len(split.labels)) if label is None else cache.class_indices(name, label)
+        )
+        number = controls.gallery_page(-(-len(indices) // IMAGES_PER_PAGE))
+        opened = test_image(view) if name == "test" else controls.train_image()
+    shown = indices[(number - 1) * IMAGES_PER_PAGE : number * IMAGES_PER_PAGE].tolist()
+    parameter = "image" if name == "test" else "train_image"
+    contact_sheet(
+        split.images[shown],
+        shown,
+        [CLASS_NAMES[label] for label in split.labels[shown]],
+        opened,
+        key="contact_sheet",
+        links=[state.address("dataset_gallery", **{parameter: index}) for index in shown],
+    )
+    html.show(
+        html.note(
+            "Click an image to open it below. A test image is then shown on every page."
+            if name == "test"
+            else "Click an image to open it below."
+        )
+    )
+    return Gallery(name, split, opened)
+
+
+def test_image(view: View | None) -> int:
+    """Return the index of the test image in view, which is chosen also where no model is."""
+    if view is not None:
+        return view.index
+    return int(st.session_state.get("image", state.DEFAULT_IMAGE))
+
+
+def opened_image(gallery: Gallery) -> None:
+    """Draw the image that is open, the histogram of its pixel values, and these in numbers."""
+    name, opened, image = gallery.name, gallery.opened, gallery.image
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        html.show(
+            html.title(
+                f"{name.capitalize()} image {opened}",
+                class_label(int(gallery.split.labels[opened])),
+            )
+            + html.picture(image, PIXELS, f"{name} image {opened}", 280)
+        )
+    with right:
+        html.show(html.title("Histogram of its pixel values"))
+        st.vega_lite_chart(
+            charts.pixel_histogram(image),
+            alt=f"Histogram of the pixel values of {name} image {opened}",
+        )
+    html.show(
+        html.title("Its pixel values", "0 is black, 255 is white; cells above 0 are marked")
+        + cache.kept(lambda: html.number_table(image), "pixels", name, opened)
+    )
+    downloads(
+        ("Image (PNG, 28×28)", f"{name}_{opened}.png", lambda: png.encode_png(image, "grey")),
+        (
+            "Pixel values (CSV)",
+            f"{name}_{opened}.csv",
+            lambda: export.numbers_csv(image).encode(),
+        ),
+        ("Pixel values (NPY)", f"{name}_{opened}.npy", lambda: export.numbers_npy(image)),
+    )
+
+
+if __name__ == "__main__":  # see docs/architecture.md, "Started as a plain script"
+    import pages
+
+    pages.run()

@@ -4,6 +4,7 @@ from functools import partial
 from html import escape
 
 import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
 from core import cache
@@ -11,13 +12,11 @@ from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights
 from core.pictures import download_figures, export
 from core.pictures.image_map import CLASS_COLOURS, COMPONENT_AXES, VERDICT_COLOURS
-from ui import controls, frame, html
+from ui import controls, html, state
 from ui.components.contact_sheet import contact_sheet
 from ui.components.image_map import image_map
 from ui.downloads import downloads
-
-frame.start_page()
-view = frame.view()
+from ui.view import View, measured
 
 NEIGHBOURS = 8
 HOW = {
@@ -40,18 +39,78 @@ ERRORS = (
 )
 
 
-def pick(image: int) -> None:
-    """Opens an image everywhere."""
-    controls.choose(image=image)
+def page(view: View) -> None:
+    """Draw the page."""
+    st.header("Map of images", anchor=False)
+    insights, problem = measured(view)
+    if insights is None:
+        html.show(html.note(problem))
+    else:
+        map_and_neighbours(view, insights)
+    html.show(
+        html.note(
+            "Wheel, two fingers or + and − zoom, dragging moves the map. The names stand in the "
+            "middle of their class. "
+            + html.link(
+                state.address("embedding", image=state.DEFAULT_IMAGE),
+                f"As in the tutorial: test image {state.DEFAULT_IMAGE}, a bag",
+            )
+            + f". {html.NUMBERS_DIFFER}"
+        )
+    )
 
 
-def neighbours(places: np.ndarray, predictions: np.ndarray) -> None:
-    """The images nearest to the chosen one on the map."""
+def map_and_neighbours(view: View, insights: Insights) -> None:
+    """Draw the map and, beside it, how to read it and the images nearest to the one in view."""
+    last = next(layer for layer in reversed(view.network.layers) if layer.weights)
+    features = f"{int(np.prod(last.input_shape)):,}"
+    left, right = st.columns([7, 4], gap="medium")
+    with left:
+        with st.container(horizontal=True):
+            pca = controls.map_of_components()
+            by_error = controls.coloured_by_error()
+        places = insights.components if pca else insights.embedding
+        packet = cache.map_packet(view.model, pca)
+        image_map(packet, len(places), view.index, by_error, controls.open_image)
+    with right:
+        html.show(
+            html.note(
+                f"Each point is one of the {len(places):,} test images, placed by the {features} "
+                f"numbers from which {escape(last.name)} finds its class: images that the network "
+                "takes for alike lie together. Point at one to see it, click to open it on every "
+                "page."
+            )
+            + html.note(HOW[pca].format(numbers=features))
+            + html.note(f"{WHAT_TO_SEE[pca]} {ERRORS}")
+        )
+        neighbours(view, places, insights.predictions)
+        html.show(
+            html.note(
+                "Under each its class. The map is flat: in all those numbers others may be nearer."
+            )
+        )
+    name = f"{html.file_name(view.model.folder.name)}_{'components' if pca else 'neighbours'}"
+    downloads(
+        ("Map (PNG)", f"{name}.png", partial(map_png, view, insights, pca, by_error)),
+        ("Places (CSV)", f"{name}.csv", partial(places_csv, places, insights)),
+    )
+
+
+def neighbours(
+    view: View, places: npt.NDArray[np.float32], predictions: npt.NDArray[np.integer]
+) -> None:
+    """Draw the images nearest on the map to the one in view.
+
+    Args:
+        view: The model and the image in view.
+        places: The place of each test image on the map, (n, 2).
+        predictions: The predicted class of each, (n,).
+    """
     test = cache.split("test")
     distances = np.hypot(*(places - places[view.index]).T)
     distances[view.index] = np.inf
-    found = np.argpartition(distances, NEIGHBOURS)[:NEIGHBOURS]
-    nearest = found[np.argsort(distances[found])].tolist()
+    unsorted = np.argpartition(distances, NEIGHBOURS)[:NEIGHBOURS]
+    nearest = unsorted[np.argsort(distances[unsorted])].tolist()
     same = int(np.count_nonzero(test.labels[nearest] == view.label))
     html.show(
         html.title(
@@ -68,14 +127,15 @@ def neighbours(places: np.ndarray, predictions: np.ndarray) -> None:
         ],
         None,
         key="neighbours",
-        on_pick=pick,
+        links=[state.address("embedding", image=image) for image in nearest],
         side=62,
         captions=names,
     )
 
 
-def figure(places: np.ndarray, insights: Insights, pca: bool, by_error: bool) -> bytes:
-    """The map as a picture to keep."""
+def map_png(view: View, insights: Insights, pca: bool, by_error: bool) -> bytes:
+    """Return the map as a figure."""
+    places = insights.components if pca else insights.embedding
     groups = cache.split("test").labels
     legend = list(zip(CLASS_NAMES, CLASS_COLOURS, strict=True))
     if by_error:
@@ -89,7 +149,7 @@ def figure(places: np.ndarray, insights: Insights, pca: bool, by_error: bool) ->
     )
 
 
-def table(places: np.ndarray, insights: Insights) -> bytes:
+def places_csv(places: npt.NDArray[np.float32], insights: Insights) -> bytes:
     """Return the points of the map as a CSV file."""
     header = ("image", "class", "predicted", "confidence", "x", "y")
     names = np.array(CLASS_NAMES)
@@ -103,50 +163,7 @@ def table(places: np.ndarray, insights: Insights) -> bytes:
     return export.table_csv(header, list(zip(*columns, strict=True)))
 
 
-st.header("Map of images", anchor=False)
-insights, problem = frame.measured(view)
-if insights is None:
-    html.show(html.note(problem))
-else:
-    last = next(layer for layer in reversed(view.network.layers) if layer.weights)
-    numbers = int(np.prod(last.input_shape))
-    left, right = st.columns([7, 4], gap="medium")
-    with left:
-        with st.container(horizontal=True):
-            pca = controls.map_of_components()
-            by_error = controls.coloured_by_error()
-        places = insights.components if pca else insights.embedding
-        image_map(cache.map_packet(view.model, pca), len(places), view.index, by_error, pick)
-    with right:
-        html.show(
-            html.note(
-                f"Each point is one of the {len(places):,} test images, placed by the {numbers:,} "
-                f"numbers from which {escape(last.name)} finds its class: images that the network "
-                "takes for alike lie together. Point at one to see it, click to open it on every "
-                "page."
-            )
-            + html.note(HOW[pca].format(numbers=f"{numbers:,}"))
-            + html.note(f"{WHAT_TO_SEE[pca]} {ERRORS}")
-        )
-        neighbours(places, insights.predictions)
-        html.show(
-            html.note(
-                "Under each its class. The map is flat: in all those numbers others may be nearer."
-            )
-        )
-    name = f"{html.file_name(view.model.folder.name)}_{'components' if pca else 'neighbours'}"
-    downloads(
-        ("Map (PNG)", f"{name}.png", partial(figure, places, insights, pca, by_error)),
-        ("Places (CSV)", f"{name}.csv", partial(table, places, insights)),
-    )
-html.show(
-    html.note(
-        "Wheel, two fingers or + and − zoom, dragging moves the map. The names stand in the middle "
-        "of their class. "
-        + html.link(
-            controls.address("embedding", image=controls.DEFAULT_IMAGE),
-            f"As in the tutorial: test image {controls.DEFAULT_IMAGE}, a bag",
-        )
-        + f". {html.NUMBERS_DIFFER}"
-    )
-)
+if __name__ == "__main__":  # see docs/architecture.md, "Started as a plain script"
+    import pages
+
+    pages.run()

@@ -1,20 +1,17 @@
 """The image's way through the network on one screen (rows S7, S12 and S17 of the tutorial)."""
 
+from functools import partial
 from html import escape
 
 import streamlit as st
 
 from core import cache
 from core.network import Layer
-from core.pictures import download_figures, export
-from core.pictures.download_figures import Column
+from core.pictures import download_figures, export, sheets
 from core.pictures.scales import PIXELS, Scale
-from core.pictures.sheets import strongest, tile
-from ui import controls, frame, html
+from ui import html, state
 from ui.downloads import downloads
-
-frame.start_page()
-view = frame.view()
+from ui.view import View
 
 STRONGEST = 6
 # On a laptop the whole way fits one screen, on a projector the pictures grow.
@@ -30,27 +27,62 @@ WORDS = {
 }
 
 
+def page(view: View) -> None:
+    """Draw the page."""
+    st.subheader("What the network sees", anchor=False)
+    html.show(
+        html.note(
+            "The way of one image through the network. Each layer: the mean of all its maps, "
+            f"large, and the {STRONGEST} maps with the highest peaks; click one to open its "
+            "filter. Dark is 0, yellow is the picture's own largest value."
+        )
+        + cache.kept(partial(layer_overview, view), "layer overview", view.model.key, view.index)
+        + html.note(
+            "What to see: the first convolution outlines the garment and finds edges; pooling "
+            "keeps and sharpens the strongest; the second convolution grows abstract, its maps "
+            "show where a combination of edges was found. "
+            + html.link(
+                state.address("", image=state.DEFAULT_IMAGE),
+                f"As in the tutorial: test image {state.DEFAULT_IMAGE}, a bag",
+            )
+            + f". {html.NUMBERS_DIFFER}"
+        )
+    )
+    downloads(
+        (
+            "All outputs (NPZ)",
+            f"outputs_image{view.index}.npz",
+            lambda: export.arrays_npz(dict(view.activations)),
+        ),
+        (
+            "Mean maps (PNG)",
+            f"mean_maps_image{view.index}.png",
+            lambda: download_figures.rows_figure(
+                mean_columns(view), [view.title], "Mean of all maps of a layer"
+            ),
+        ),
+    )
+
+
 def words(layer: Layer) -> str:
-    """One sentence on what a layer does."""
+    """Return one sentence on what a layer does."""
     text = WORDS.get(layer.kind, "Changes the numbers, not the shape, of what comes before it.")
     return text.format(filters=layer.output_shape[-1])
 
 
-def spatial_step(layer: Layer) -> str:
-    """A layer with feature maps: its mean map and its strongest maps, each a link."""
+def spatial_step(view: View, layer: Layer) -> str:
+    """Return a layer with feature maps as HTML: its mean map, its strongest maps, each a link."""
     maps = view.activations[layer.name]
     mean_map = maps.mean(axis=2)
-    indices = strongest(maps, STRONGEST)
-    targets = controls.addresses(
-        "filter_explorer", [{"layer": layer.name, "filter": index} for index in indices]
-    )
+    strongest = sheets.strongest(maps, STRONGEST)
     links = "".join(
-        f'<a href="{escape(target)}" target="_self" title="Open filter {index}">'
+        f'<a href="{escape(filter_address(layer, index))}" target="_self" '
+        f'title="Open filter {index}">'
         + html.picture(
             maps[:, :, index], Scale.of(maps[:, :, index]), f"Map {index} of {layer.name}", SMALL
         )
         + f"{index}</a>"
-        for index, target in zip(indices, targets, strict=True)
+        for index in strongest
     )
     return (
         html.title(layer.name, html.shape(layer.output_shape))
@@ -60,18 +92,21 @@ def spatial_step(layer: Layer) -> str:
     )
 
 
+def filter_address(layer: Layer, index: int) -> str:
+    """Return where a filter of a layer is explored; a unit pinned in another layer is not kept."""
+    return state.address("filter_explorer", layer=layer.name, filter=index, row="", col="")
+
+
 def microscope_link(layer: Layer) -> str:
-    """A link to where each unit of a layer is explained."""
-    return html.link(
-        controls.address("filter_explorer", layer=layer.name, filter=0), "Unit by unit"
-    )
+    """Return a link to where each unit of a layer is explained."""
+    return html.link(filter_address(layer, 0), "Unit by unit")
 
 
-def flat_step(layer: Layer) -> str:
-    """A layer whose output is a row of numbers: a strip of cells."""
+def flat_step(view: View, layer: Layer) -> str:
+    """Return a layer whose output is a row of numbers as HTML: a strip of cells."""
     values = view.activations[layer.name]
     columns = 64 if len(values) >= 512 else 32
-    strip = tile(values.reshape(1, 1, -1), columns)
+    strip = sheets.tile(values.reshape(1, 1, -1), columns)
     scale = Scale.of(values)
     return (
         html.title(layer.name, f"{len(values)} numbers")
@@ -82,17 +117,17 @@ def flat_step(layer: Layer) -> str:
     )
 
 
-def mean_columns() -> list[Column]:
-    """The input and each layer's mean map, for a file."""
-    columns: list[Column] = [("input", [view.image], PIXELS)]
+def mean_columns(view: View) -> list[download_figures.Column]:
+    """Return the input and each layer's mean map, for a file."""
+    columns: list[download_figures.Column] = [("input", [view.image], PIXELS)]
     for layer in view.network.spatial_layers:
         mean_map = view.activations[layer.name].mean(axis=2)
         columns.append((layer.name, [mean_map], Scale.of(mean_map)))
     return columns
 
 
-def last_step(layer: Layer) -> str:
-    """The class probabilities."""
+def last_step(view: View, layer: Layer) -> str:
+    """Return the class probabilities as HTML."""
     return (
         html.title(layer.name, "10 probabilities")
         + html.probability_bars(view.probabilities, view.label)
@@ -103,8 +138,8 @@ def last_step(layer: Layer) -> str:
     )
 
 
-def way() -> str:
-    """All steps from the input to the probabilities."""
+def layer_overview(view: View) -> str:
+    """Return all steps from the input to the probabilities, as HTML."""
     inner = view.network.layers[:-1]
     steps = [
         html.title("Input", "28×28×1")
@@ -113,11 +148,11 @@ def way() -> str:
             f"{view.title[0].upper()}{view.title[1:]}. One brightness a pixel, from 0 (black) to "
             "255, divided by 255."
         ),
-        *(spatial_step(layer) for layer in inner if len(layer.output_shape) == 3),
+        *(spatial_step(view, layer) for layer in inner if len(layer.output_shape) == 3),
     ]
     flat = [
-        *(flat_step(layer) for layer in inner if len(layer.output_shape) == 1),
-        last_step(view.network.layers[-1]),
+        *(flat_step(view, layer) for layer in inner if len(layer.output_shape) == 1),
+        last_step(view, view.network.layers[-1]),
     ]
     return (
         '<div class="way">'
@@ -129,36 +164,7 @@ def way() -> str:
     )
 
 
-st.subheader("What the network sees", anchor=False)
-html.show(
-    html.note(
-        "The way of one image through the network. Each layer: the mean of all its maps, large, "
-        f"and the {STRONGEST} maps with the highest peaks; click one to open its filter. Dark "
-        "is 0, yellow is the picture's own largest value."
-    )
-    + cache.kept(way, "way", view.model.key, view.index)
-    + html.note(
-        "What to see: the first convolution outlines the garment and finds edges; pooling keeps "
-        "and sharpens the strongest; the second convolution grows abstract, its maps show where a "
-        "combination of edges was found. "
-        + html.link(
-            controls.address("", image=controls.DEFAULT_IMAGE),
-            f"As in the tutorial: test image {controls.DEFAULT_IMAGE}, a bag",
-        )
-        + f". {html.NUMBERS_DIFFER}"
-    )
-)
-downloads(
-    (
-        "All outputs (NPZ)",
-        f"outputs_image{view.index}.npz",
-        lambda: export.arrays_npz(dict(view.activations)),
-    ),
-    (
-        "Mean maps (PNG)",
-        f"mean_maps_image{view.index}.png",
-        lambda: download_figures.rows_figure(
-            mean_columns(), [view.title], "Mean of all maps of a layer"
-        ),
-    ),
-)
+if __name__ == "__main__":  # see docs/architecture.md, "Started as a plain script"
+    import pages
+
+    pages.run()

@@ -28,17 +28,19 @@ import numpy as np
 import streamlit as st
 
 from core import dataset
+from core.dataset import sources
 from core.models import model_folder
 
 Arguments = ParamSpec("Arguments")
 
 ROOT = Path(__file__).resolve().parents[1]
 HOME = "home"
-PAGES = frozenset(script.stem for script in (ROOT / "pages").glob("*.py"))
+PAGES = frozenset(script.stem for script in (ROOT / "pages").glob("[!_]*.py"))
 # Those that decide how many students one process can take.
 SETTINGS = ("runner.postScriptGC", "server.fileWatcherType", "server.enableStaticServing")
 
 _VISIT = "log_visit"
+_HANDLER = "see_the_filters"
 _log = logging.getLogger("see_the_filters")
 _first_run = Lock()  # Whoever gets it is the first; it is never released.
 
@@ -152,19 +154,21 @@ def _until_disconnected(visit: _Visit) -> _Visit:
 def _source(folder: Path | None) -> str:
     """Where a split comes from, without a path, which may hold the name of a person."""
     names = {
-        dataset.SYSTEM_DIR: "package",
-        dataset.BUNDLED_DIR: "bundled",
-        dataset.CACHE_DIR: "downloaded",
+        sources.SYSTEM_DIR: "package",
+        sources.BUNDLED_DIR: "bundled",
+        sources.CACHE_DIR: "downloaded",
         None: "missing",
     }
-    return names.get(folder, dataset.DIR_VARIABLE)
+    return names.get(folder, sources.DIR_VARIABLE)
 
 
 def _set_up() -> None:
     """Gives the logger its handler, once: without one, Python writes warnings only."""
-    if any(isinstance(handler, _StandardError) for handler in _log.handlers):
+    # By its name, because the class is another one after this module was loaded again.
+    if any(handler.name == _HANDLER for handler in _log.handlers):
         return
     handler = _StandardError()
+    handler.name = _HANDLER
     formatter = logging.Formatter(
         "time=%(asctime)s level=%(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ"
     )

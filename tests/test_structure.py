@@ -94,16 +94,19 @@ def test_core_does_not_know_streamlit() -> None:
     assert known == set()
 
 
-def test_only_training_imports_tensorflow_and_keras() -> None:
+@pytest.mark.parametrize(
+    ("at_import_only", "expected"), [(True, set()), (False, {"core.training.backend"})]
+)
+def test_only_training_imports_tensorflow_and_keras_inside_functions(
+    at_import_only: bool, expected: set[str]
+) -> None:
     users = {
         name
         for name, path in MODULES.items()
         if {"keras", "tensorflow"}
-        & {module.partition(".")[0] for module in imports(path, at_import_only=False)}
+        & {module.partition(".")[0] for module in imports(path, at_import_only=at_import_only)}
     }
-    assert {name for name in users if not name.startswith("benchmarks.")} == {
-        "core.training.trainer"
-    }
+    assert {name for name in users if not name.startswith("benchmarks.")} == expected
 
 
 def test_there_are_no_import_cycles() -> None:

@@ -7,9 +7,15 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
+import streamlit as st
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
+
+from core import cache
+from core.cache import Version
+from core.network import ModelError
+from ui import html
 
 # The parser takes up to 25 microseconds per character of a card that was made to be slow.
 MAX_MARKDOWN_CHARACTERS = 2**15
@@ -54,3 +60,17 @@ def card_html(markdown: str) -> str:
     if len(markdown) > MAX_MARKDOWN_CHARACTERS:
         return f'<pre class="model-card">{escape(markdown)}</pre>'
     return f'<div class="model-card">{_markdown.render(markdown)}</div>'
+
+
+def card_menu(name: str, model: Version) -> None:
+    """Draw a closed menu with the card of a model, if it came with one."""
+    try:
+        card, damage = cache.card(model), ""
+    except ModelError as error:
+        card, damage = "", html.note(escape(str(error)))
+    if card is None:
+        return
+    menu = st.popover("Model card", key=f"card_{name}", on_change="rerun")
+    if menu.open:
+        with menu:
+            html.show(damage or card_html(card))

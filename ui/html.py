@@ -205,7 +205,7 @@ def legend(colours: Mapping[str, str]) -> str:
 
 
 def link(target: str, words: str) -> str:
-    """A link to a relative address from `controls.address`."""
+    """A link to a relative address from `state.address`."""
     return f'<a href="{escape(target)}" target="_self">{words}</a>'
 
 

@@ -1,1 +1,1 @@
-"""Commands: exit status, interrupts, progress."""
+"""What all commands share: exit status, interrupts, progress."""

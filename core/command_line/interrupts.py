@@ -1,7 +1,7 @@
 """Signals that end a command: Ctrl-C (SIGINT), SIGTERM, and SIGHUP of a closed terminal.
 
 A command of this project turns all three into a `KeyboardInterrupt`, so that `finally` blocks
-remove what is unfinished, and holds them back while it renames folders.
+remove what is unfinished, and defers them while it renames folders.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def status_of(interrupt: KeyboardInterrupt) -> int:
-    """Return the exit status by which a shell knows the signal: 128 + its number."""
+    """Return the exit status that a shell expects after the signal: 128 + its number."""
     if isinstance(interrupt, Interrupted):
         return 128 + interrupt.signal_number
     return 128 + signal.SIGINT
@@ -45,7 +45,7 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        """Install nothing yet."""
+        """Install no handler yet."""
         self._received: int | None = None
         self._restore: Callable[[], None] = _nothing
 
@@ -80,8 +80,8 @@ class Interrupts:
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
-    """Deliver `SIGNALS` that arrive during the block when it has ended."""
+def deferred_signals() -> Iterator[None]:
+    """Defer `SIGNALS` that arrive during the block: the first is delivered when it has ended."""
     received: list[int] = []
     restore = _install(lambda number, _frame: received.append(number))
     try:

@@ -13,14 +13,17 @@ from typing import Self
 from core.command_line.interrupts import Interrupts
 
 Progress = Callable[[float, str], None]
-"""Called with the share of the work that is done, 0 to 1, and a few words on where it stands."""
+"""Called with the share of the work that is done, 0 to 1, and a few words on the current step."""
+
+MIN_SHARE = 0.02
+"""Share of the work that must be done before the time left is estimated."""
 
 
 def part_of(progress: Progress | None, begin: float, end: float, prefix: str = "") -> Progress:
     """Return a `Progress` that reports a task as the part of a whole between two shares.
 
     Args:
-        progress: The whole's; None reports nothing.
+        progress: Receives the shares of the whole; None reports nothing.
         begin, end: The shares of the whole, 0 to 1, at which the task begins and ends.
         prefix: Put before the task's words.
     """
@@ -32,14 +35,10 @@ def part_of(progress: Progress | None, begin: float, end: float, prefix: str = "
     return report
 
 
-MIN_SHARE = 0.02
-"""Of the work done before the time left can be estimated."""
-
-
 class ProgressBar:
     """A `Progress` that draws a bar and the time left on standard error; a context manager.
 
-    On a terminal it is one line that changes; elsewhere, as in a log file, a line now and then.
+    On a terminal it redraws one line; elsewhere, as in a log file, it prints a line every 30 s.
     Signals that end a command raise `interrupts.Interrupted`, at the latest at the next step.
     """
 
@@ -48,7 +47,7 @@ class ProgressBar:
     def __init__(self) -> None:
         """Start the clock."""
         self._terminal = sys.stderr.isatty()
-        self._interval = 0.1 if self._terminal else 30.0  # seconds
+        self._interval_s = 0.1 if self._terminal else 30.0
         self._started = time.monotonic()
         self._drawn = -math.inf
         self._share = 0.0
@@ -75,7 +74,7 @@ class ProgressBar:
         self._interrupts.__exit__(kind, error, trace)
 
     def __call__(self, share: float, words: str) -> None:
-        """Draw the bar, unless it was drawn a moment ago; a smaller share begins another task.
+        """Draw the bar, unless it was just drawn; a smaller share than before starts another task.
 
         Raises:
             Interrupted: It was raised before, and the work went on.
@@ -85,7 +84,7 @@ class ProgressBar:
         if share < self._share:
             self._started = now
         self._share = share
-        if share < 1 and now - self._drawn < self._interval:
+        if share < 1 and now - self._drawn < self._interval_s:
             return
         self._drawn = now
         bar = "#" * round(share * self.WIDTH)
@@ -94,7 +93,7 @@ class ProgressBar:
             left = (now - self._started) * (1 - share) / share
             line += f"  {int(left) // 60}:{int(left) % 60:02} left"
         if self._terminal:
-            print(f"\r{self._fitted(line)}", end="", file=sys.stderr, flush=True)
+            print(f"\r{self._cut_or_padded(line)}", end="", file=sys.stderr, flush=True)
         else:
             print(line, file=sys.stderr, flush=True)
 
@@ -105,8 +104,8 @@ class ProgressBar:
         print(shown, file=sys.stderr, flush=True)
         self._drawn = -math.inf
 
-    def _fitted(self, line: str) -> str:
-        """Return a line cut or filled to the width: a longer one would begin another."""
+    def _cut_or_padded(self, line: str) -> str:
+        """Return a line cut or padded to the terminal's width: a longer one would wrap."""
         width = self._width()
         return f"{line[:width]:<{width}}"
 

@@ -1,4 +1,4 @@
-"""Run a command of this project and return its exit status, also if its output is not read."""
+"""Run a command of this project and return its exit status, also after its reader has left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def exit_status(main: Callable[[], int]) -> int | str | None:
     """Run a command's main function and return what `sys.exit` takes.
 
     A reader that has left, such as `head`, ends the command without a traceback; the status is then
-    `BROKEN_PIPE`. A command that was started without an output writes to nowhere.
+    `BROKEN_PIPE`. A command that was started without standard output or error writes to the null
+    device.
 
     Source: https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """
@@ -30,7 +31,7 @@ def exit_status(main: Callable[[], int]) -> int | str | None:
     status: int | str | None
     try:
         status = main()
-    except SystemExit as end:  # argparse has printed its help, or what is wrong
+    except SystemExit as end:  # argparse has printed its help or an error
         status = end.code
     except BrokenPipeError:
         status = BROKEN_PIPE
@@ -39,6 +40,6 @@ def exit_status(main: Callable[[], int]) -> int | str | None:
             stream.flush()
         except BrokenPipeError:
             status = BROKEN_PIPE
-            # Python flushes once more at its end, and would complain.
+            # Python flushes once more at its end, and would print a traceback.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return status

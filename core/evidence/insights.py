@@ -734,7 +734,8 @@ def _stored(array: NDArray[Any], dtype: type = np.float32) -> NDArray[Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     # Not at the top: model_folder imports this module.
-    from core.models.model_folder import INSIGHTS_FILE, ModelFolder
+    from core.models.model_files import INSIGHTS_FILE
+    from core.models.model_folder import ModelFolder
 
     parser = argparse.ArgumentParser(
         prog="python -m core.insights",

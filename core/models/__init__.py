@@ -1,1 +1,1 @@
-"""Model folders: read, describe and write them."""
+"""Model folders: their files, how each is read, and how a folder is written whole."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from core.dataset import CLASS_NAMES
 from core.evidence.ablation import Answers
 from core.evidence.statistics import cross_entropy
-from core.training.attempts import Attempt
+from core.models.attempts import Attempt
 
 _VALIDATED = """\
 All choices, the number of epochs included, were made on the same {held_out:,} of the training

@@ -11,8 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from core.command_line.interrupts import held_back
-from core.models.model_folder import FILES, MEASURING_PREFIX, ModelFolder, Stamp
+from core.command_line.interrupts import deferred_signals
+from core.models.measuring import MEASURING_PREFIX
+from core.models.model_files import FILES
+from core.models.model_folder import ModelFolder
+from core.models.reading import Stamp
 from core.paths import shown
 
 EARLIER_SUFFIX = "-earlier"
@@ -60,13 +63,13 @@ class StagedFolder:
         return self.published or self._output
 
     def __enter__(self) -> Self:
-        """Make the hidden folder.
+        """Create the hidden folder.
 
         Raises:
-            OSError: It cannot be made.
+            OSError: It cannot be created.
         """
         try:
-            with held_back():
+            with deferred_signals():
                 self._output.parent.mkdir(parents=True, exist_ok=True)
                 self.path.mkdir()
         except BaseException:  # a signal that arrived meanwhile: `__exit__` is not called
@@ -81,7 +84,7 @@ class StagedFolder:
         trace: TracebackType | None,
     ) -> None:
         """Remove the hidden folder if it was not published."""
-        with held_back():
+        with deferred_signals():
             if self.published is None:
                 shutil.rmtree(self.path, ignore_errors=True)
 
@@ -94,7 +97,7 @@ class StagedFolder:
             OSError: It cannot be moved; everything is as it was.
         """
         reason = "was written by something else meanwhile"
-        with held_back():
+        with deferred_signals():
             try:
                 earlier = self._move_earlier_away()
             except OSError as error:  # a finished training is not thrown away for that

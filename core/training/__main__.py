@@ -20,7 +20,7 @@ if not ignores_interrupts:
     )
 
 from core.command_line.run import exit_status
-from core.training.trainer import main
+from core.training.command import main
 
 if not ignores_interrupts:
     signal.signal(signal.SIGINT, signal.default_int_handler)

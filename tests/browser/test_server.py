@@ -11,7 +11,9 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from core import cache, dataset
-from core.models.model_folder import MODELS_DIR, NETWORK_FILE
+from core.dataset import sources
+from core.models.model_files import NETWORK_FILE
+from core.models.model_folder import MODELS_DIR
 from core.network import Network
 from tests.browser.conftest import StartServer, Visit
 from tests.harness import app
@@ -86,7 +88,7 @@ def test_nobody_sees_what_somebody_else_looks_at(server: Server, visit: Visit) -
 def test_missing_data_is_said_in_one_sentence(
     start_server: StartServer, visit: Visit, tmp_path: Path
 ) -> None:
-    server = start_server(env={dataset.DIR_VARIABLE: str(tmp_path)})
+    server = start_server(env={sources.DIR_VARIABLE: str(tmp_path)})
     page = visit(f"{server.url}/class_comparison", complete=False)
     for name in app.PAGES.values():
         app.click_in_navigation(page, name)
@@ -94,5 +96,5 @@ def test_missing_data_is_said_in_one_sentence(
         app.assert_alert(
             page,
             f"{tmp_path}/t10k-images-idx3-ubyte.gz is missing or not readable: put Fashion-MNIST's "
-            f"original files there, or unset {dataset.DIR_VARIABLE}.",
+            f"original files there, or unset {sources.DIR_VARIABLE}.",
         )

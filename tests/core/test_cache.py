@@ -11,7 +11,7 @@ import pytest
 
 from core import cache
 from core.dataset import to_input
-from core.models import model_folder
+from core.models import model_files
 from core.models.model_folder import ModelFolder
 
 TUTORIAL = cache.models()["tutorial"]
@@ -61,8 +61,8 @@ def test_a_class_that_joins_at_once_waits_for_one_computation() -> None:
 def test_a_model_trained_anew_is_read_anew(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
-    path = folder / model_folder.NETWORK_FILE
-    path.write_bytes((TUTORIAL.folder.path / model_folder.NETWORK_FILE).read_bytes())
+    path = folder / model_files.NETWORK_FILE
+    path.write_bytes((TUTORIAL.folder.path / model_files.NETWORK_FILE).read_bytes())
     before = cache.network(cache.Version.of(ModelFolder(folder)))
     assert cache.network(cache.Version.of(ModelFolder(folder))) is before
     new = tmp_path / "new"

@@ -44,7 +44,7 @@ class Seat:
 
     def tell(self) -> None:
         """The browser lets the server know of the filter, over the connection that is there."""
-        self.student.say("sheet", "pick", {"filter": self.filter, "row": None, "col": None})
+        self.student.choose("sheet", filter=str(self.filter))
         self.check()
 
     def move(self) -> None:

@@ -23,8 +23,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import cache, dataset
-from core.models import model_folder
-from core.training import attempts
+from core.dataset import sources
+from core.models import attempts, model_folder
 from tests.pages.conftest import PAGES, Open, assert_sound, text
 
 TUTORIAL = model_folder.MODELS_DIR / "tutorial"
@@ -184,9 +184,9 @@ def test_a_damaged_card_is_one_sentence(open_page: Open, models: Path, damage: s
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the app finds the test images: a copy of its own, of which nothing is read yet."""
     folder = tmp_path / "data"
-    shutil.copytree(dataset.BUNDLED_DIR, folder)
-    monkeypatch.setenv(dataset.DIR_VARIABLE, str(folder))
-    monkeypatch.setattr(dataset, "BUNDLED_DIR", folder)
+    shutil.copytree(sources.BUNDLED_DIR, folder)
+    monkeypatch.setenv(sources.DIR_VARIABLE, str(folder))
+    monkeypatch.setattr(sources, "BUNDLED_DIR", folder)
     monkeypatch.setattr(cache, "split", dataset.load_split)
     monkeypatch.setattr(cache, "train_summary", dataset.load_train_summary)
     return folder
@@ -207,7 +207,7 @@ def test_damaged_test_images_are_one_sentence_on_each_page(
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_summary_of_the_training_images(open_page: Open, data: Path, damage: str) -> None:
-    DAMAGES[damage](data / dataset.SUMMARY_NAME)
+    DAMAGES[damage](data / sources.SUMMARY_NAME)
     app = open_page("dataset_gallery")
     assert not app.exception
     (error,) = app.error

@@ -53,7 +53,7 @@ def visit_everything(server: Server) -> None:
         for page in PAGES:
             visitor.open(page)
         visitor.open("filter_explorer?panel=top+images")
-        visitor.say("sheet", "pick", {"filter": 7, "row": None, "col": None})
+        visitor.choose("sheet", filter="7")
         assert visitor.data("sheet")["choice"] == {"filter": 7, "row": None, "col": None}
         assert visitor.shows("What excites filter 7 of conv_layer_1 most")
         visitor.query["off"] = "conv_layer_3:5"

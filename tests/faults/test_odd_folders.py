@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.models import model_folder
-from core.models.model_folder import FILES, MODELS_DIR, NETWORK_FILE
+from core.models.model_files import FILES, NETWORK_FILE
+from core.models.model_folder import MODELS_DIR
 from tests.faults.test_damage import VIEWS, everything_said, flip, open_view, truncate
 from tests.pages.conftest import Open
 

@@ -48,8 +48,7 @@ def others(server: Server) -> Iterator[None]:
         student.open("filter_explorer?panel=top+images")
 
         def choose(index: int) -> None:
-            pick = {"filter": index, "row": None, "col": None}
-            latencies.append(student.say("sheet", "pick", pick).latency)
+            latencies.append(student.choose("sheet", filter=str(index)).latency)
 
         def move() -> None:
             while not over.is_set():

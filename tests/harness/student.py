@@ -201,15 +201,15 @@ class Student:
         parts = urlsplit(address)
         name = parts.path.strip("/")
         self.query |= dict(parse_qsl(parts.query))
-        if self._page_hashes:
-            self._switch(name)
-            name = ""  # the page's hash says it from now on
-        return self._rerun(page_name=name)
+        if not self._page_hashes:
+            return self._rerun(page_name=name)
+        self._switch(name)
+        return self._rerun(by_history=True)
 
     def go(self, **parameters: str) -> Reply:
         """Follow a link to the same page with other parameters, as Back does, too."""
         self.query |= parameters
-        return self._rerun()
+        return self._rerun(by_history=True)
 
     def _switch(self, name: str) -> None:
         if name not in self._page_hashes:
@@ -258,6 +258,11 @@ class Student:
         found: dict[str, Any] = json.loads(self._component(key).element.bidi_component.bytes)
         return found
 
+    def choose(self, key: str, **parameters: str) -> Reply:
+        """Let a component's JavaScript write a choice into the URL and ask the server to draw."""
+        self.query |= parameters
+        return self.say(key, "pick", parameters)
+
     def say(self, key: str, event: str, value: object) -> Reply:
         """Let a component's JavaScript tell the server of an event."""
         shown = self._component(key)
@@ -286,13 +291,16 @@ class Student:
         else:
             self.query[param] = ",".join(_as_javascript(each) for each in many)
 
-    def _rerun(self, *, page_name: str = "", fragment_id: str = "") -> Reply:
+    def _rerun(
+        self, *, page_name: str = "", fragment_id: str = "", by_history: bool = False
+    ) -> Reply:
         message = BackMsg()
         rerun = message.rerun_script
         rerun.query_string = urlencode(self.query)
         rerun.page_script_hash = self._page_hash
         rerun.page_name = page_name
         rerun.fragment_id = fragment_id
+        rerun.is_history_navigation = by_history
         rerun.cached_message_hashes.extend(self._cache)
         rerun.widget_states.CopyFrom(WidgetStates(widgets=self._values.values()))
         rerun.context_info.timezone = "Etc/UTC"
@@ -342,6 +350,8 @@ class Student:
                 "" if page.is_default else page.url_pathname: page.page_script_hash
                 for page in message.navigation.app_pages
             }
+        elif kind == "page_info_changed":
+            self.query = dict(parse_qsl(message.page_info_changed.query_string))
         elif kind == "page_not_found":
             raise PageError(f"no page {message.page_not_found.page_name!r}")
         elif kind == "session_event":

@@ -12,8 +12,9 @@ import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
-APP = Path(__file__).parents[2] / "streamlit_app.py"
+APP = Path(__file__).parents[2] / "ui" / "app.py"
 PAGES = (
     "home",
     "dataset_gallery",
@@ -59,9 +60,10 @@ def open_page() -> Open:
 
     def open_page(page: str, /, **parameters: object) -> AppTest:
         app = AppTest.from_file(str(APP), default_timeout=60)
+        app._page_hash = calc_hash(page)
         for name, value in parameters.items():
             app.query_params[name] = value if isinstance(value, list) else str(value)
-        return app.switch_page(f"pages/{page}.py").run()
+        return app.run()
 
     return open_page
 

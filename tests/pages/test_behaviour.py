@@ -16,8 +16,7 @@ from PIL import Image
 
 from core import cache, dataset
 from core.dataset import CLASS_NAMES, DatasetError
-from core.models import model_folder
-from core.training import attempts
+from core.models import attempts, model_folder
 from tests.pages.conftest import (
     COMPARED,
     PAGES,

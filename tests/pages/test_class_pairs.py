@@ -15,8 +15,8 @@ from core.evidence.insights import Insights
 from core.evidence.separation import Separation
 from core.evidence.statistics import Z_95
 from tests.pages.conftest import Open, asked, assert_sound, compared, html, text
-from ui import charts
-from ui.separation import correlation, verdict
+from ui.charts.separation_chart import KINDS, evidence_and_effect_chart
+from ui.charts.separation_words import correlation, verdict
 
 PAIRS = [(0, 6), (9, 7)]
 
@@ -77,7 +77,7 @@ def test_the_chart_shows_what_was_measured(
     best = set(rows["filter"][np.argsort(-np.abs(auc - 0.5))[:8]])
     separates = rows["kind"].str.startswith("separates best")
     assert set(rows["filter"][separates]) == best
-    needed = rows["kind"].isin([charts.KINDS[both, True][0] for both in (True, False)])
+    needed = rows["kind"].isin([KINDS[both, True][0] for both in (True, False)])
     assert (rows["drop"][needed] > 0.29).all()
     assert rows["filter"][rows["chosen"]].tolist() == [7]
     words = text(app)
@@ -106,7 +106,7 @@ def test_a_pair_for_which_no_filter_is_needed(open_page: Open) -> None:
     assert_sound(app)
     assert shown(app)["drop"].max() < 0.3
     assert "No filter is needed by itself" in text(app)
-    assert set(shown(app)["kind"]) == {charts.KINDS[best, False][0] for best in (True, False)}
+    assert set(shown(app)["kind"]) == {KINDS[best, False][0] for best in (True, False)}
 
 
 @pytest.mark.parametrize("part", ["one filter", "all filters"])
@@ -245,7 +245,7 @@ def test_layers_of_other_sizes(count: int, spread: float) -> None:
     auc = 0.5 + spread * rng.uniform(-1, 1, count)
     lost = np.rint(40 * spread * rng.uniform(-1, 1, count)).astype(np.intp)
     found = Separation(auc, auc - 0.01 * spread, auc + 0.01 * spread, 2000, 1900, lost)
-    spec = dict(charts.separation(found, ("A", "B"), 0))
+    spec = dict(evidence_and_effect_chart(found, ("A", "B"), 0))
     rows = pyarrow.ipc.open_stream(spec.pop("datasets")["rows"]).read_pandas()
     assert len(rows["interval"]) == count
     assert np.isfinite(rows.select_dtypes("number")).all(axis=None)

@@ -19,7 +19,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core import dataset
+from core.dataset import sources
 from core.models import model_folder
 from server import log
 from tests.harness.server import Server
@@ -86,9 +86,9 @@ def leave() -> None:
 
 class TestStarted:
     def test_what_runs_here(self, written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delenv(dataset.DIR_VARIABLE, raising=False)
-        monkeypatch.setattr(dataset, "SYSTEM_DIR", Path("nowhere"))
-        monkeypatch.setattr(dataset, "CACHE_DIR", Path("nowhere"))
+        monkeypatch.delenv(sources.DIR_VARIABLE, raising=False)
+        monkeypatch.setattr(sources, "SYSTEM_DIR", Path("nowhere"))
+        monkeypatch.setattr(sources, "CACHE_DIR", Path("nowhere"))
         visit("home")
         (line,) = lines(str(written), "started")
         project = tomllib.loads((log.ROOT / "pyproject.toml").read_text())["project"]
@@ -110,11 +110,11 @@ class TestStarted:
         self, written: Written, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         folder = tmp_path / "anna"
-        folder.symlink_to(dataset.BUNDLED_DIR)
-        monkeypatch.setenv(dataset.DIR_VARIABLE, str(folder))
+        folder.symlink_to(sources.BUNDLED_DIR)
+        monkeypatch.setenv(sources.DIR_VARIABLE, str(folder))
         visit("home")
         (line,) = lines(str(written), "started")
-        assert line["test_images"] == dataset.DIR_VARIABLE
+        assert line["test_images"] == sources.DIR_VARIABLE
         assert "anna" not in str(written)
 
     def test_once_a_process(self, written: Written) -> None:

@@ -12,7 +12,8 @@ from tools.doctor.findings import Finding, without_full_stop
 
 if TYPE_CHECKING:
     from core.dataset import Split
-    from core.models.model_folder import ModelFiles, ModelFolder
+    from core.models.model_files import ModelFiles
+    from core.models.model_folder import ModelFolder
     from core.network import Network
 
 SAMPLE_STEP = 20
@@ -67,18 +68,18 @@ def _check_model(folder: ModelFolder, split: Split | None) -> Iterator[Finding]:
 
 def _check_files(files: ModelFiles) -> Iterator[Finding]:
     """Check the files beside the network, each of which may be missing."""
-    from core.models import model_folder
+    from core.models import model_files
     from core.network import ModelError
 
     readers: Mapping[str, Callable[[], object]] = {
-        model_folder.HISTORY_FILE: files.history,
-        model_folder.CHECKPOINTS_FILE: files.checkpoints,
-        model_folder.CARD_FILE: files.card,
-        model_folder.INSIGHTS_FILE: files.insights,
+        model_files.HISTORY_FILE: files.history,
+        model_files.CHECKPOINTS_FILE: files.checkpoints,
+        model_files.CARD_FILE: files.card,
+        model_files.INSIGHTS_FILE: files.insights,
     }
     absent = [name for name in readers if not (files.folder.path / name).exists()]
-    if model_folder.INSIGHTS_FILE in absent:
-        absent.remove(model_folder.INSIGHTS_FILE)
+    if model_files.INSIGHTS_FILE in absent:
+        absent.remove(model_files.INSIGHTS_FILE)
         yield Finding("warning", f"not measured yet: `{files.folder.insights_command}`")
     if absent:
         words = "which a training writes: the pages show less of it"

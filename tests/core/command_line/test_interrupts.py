@@ -9,7 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.command_line.interrupts import SIGNALS, Interrupted, Interrupts, held_back, status_of
+from core.command_line.interrupts import (
+    SIGNALS,
+    Interrupted,
+    Interrupts,
+    deferred_signals,
+    status_of,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -46,14 +52,14 @@ def test_a_swallowed_signal_is_raised_by_the_next_check() -> None:
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Interrupts() as interrupts, held_back():
+    with Interrupts() as interrupts, deferred_signals():
         signal.raise_signal(signal.SIGINT)
     interrupts.check()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def hold(done: list[str]) -> None:
-    with held_back():
+    with deferred_signals():
         signal.raise_signal(signal.SIGINT)
         done.append("all of the block")
     done.append("what follows")
@@ -70,7 +76,7 @@ def test_other_threads_leave_the_handlers_alone() -> None:
     seen = []
 
     def work() -> None:
-        with Interrupts(), held_back():
+        with Interrupts(), deferred_signals():
             seen.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)

@@ -16,7 +16,7 @@ from core.dataset import CLASS_NAMES, Split, load_split, to_input
 from core.evidence import insights
 from core.evidence.ablation import Tally
 from core.evidence.insights import QUANTILES, Insights, compute
-from core.models import model_folder
+from core.models import model_files, model_folder
 from core.network import Conv2D, Dense, Flatten, MaxPooling2D, Network, Slide
 
 CLASSES = len(CLASS_NAMES)
@@ -486,15 +486,15 @@ class TestCommand:
     @pytest.fixture
     def folder(self, tmp_path, monkeypatch, network, split):
         """A model folder whose network and data are the small ones."""
-        (tmp_path / model_folder.NETWORK_FILE).write_bytes(b"the network")
-        monkeypatch.setattr(model_folder.ModelFiles, "network", lambda _self: network)
-        monkeypatch.setattr(model_folder.Network, "load", lambda _file, _name: network)
+        (tmp_path / model_files.NETWORK_FILE).write_bytes(b"the network")
+        monkeypatch.setattr(model_files.ModelFiles, "network", lambda _self: network)
+        monkeypatch.setattr(model_files.Network, "load", lambda _file, _name: network)
         monkeypatch.setattr(insights, "load_split", lambda _name: split)
         return model_folder.ModelFolder(tmp_path)
 
     def test_writes_what_the_folder_reads(self, folder, computed, capsys):
         assert insights.main([str(folder.path)]) == 0
-        written = folder.path / model_folder.INSIGHTS_FILE
+        written = folder.path / model_files.INSIGHTS_FILE
         assert capsys.readouterr().out.strip() == str(written)
         np.testing.assert_array_equal(
             folder.read().insights().probabilities, computed.probabilities
@@ -506,7 +506,7 @@ class TestCommand:
         [(OSError(28, "No space left on device"), 1), (KeyboardInterrupt(), 130)],
     )
     def test_failure_leaves_the_earlier_file(self, folder, capsys, monkeypatch, error, status):
-        earlier = folder.path / model_folder.INSIGHTS_FILE
+        earlier = folder.path / model_files.INSIGHTS_FILE
         earlier.write_bytes(b"earlier")
 
         def fail(path, **_arrays):
@@ -525,7 +525,7 @@ class TestCommand:
 
     def test_a_network_that_does_not_fit(self, folder, capsys, monkeypatch):
         monkeypatch.setattr(
-            model_folder.ModelFiles, "network", lambda _self: make_network(outputs=7)
+            model_files.ModelFiles, "network", lambda _self: make_network(outputs=7)
         )
         assert insights.main([str(folder.path)]) == 1
         assert "not 10 classes" in capsys.readouterr().err
@@ -536,7 +536,7 @@ def copied(tmp_path):
     """A copy of the shipped tutorial model without its insights."""
     folder = model_folder.ModelFolder(tmp_path / "copy")
     shutil.copytree(model_folder.MODELS_DIR / "tutorial", folder.path)
-    (folder.path / model_folder.INSIGHTS_FILE).unlink()
+    (folder.path / model_files.INSIGHTS_FILE).unlink()
     return folder
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core import dataset
+from core.dataset import sources
 
 
 @pytest.fixture
@@ -14,5 +14,5 @@ def no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty folder, the only one in which data are looked for."""
     folder = tmp_path / "no data"
     folder.mkdir()
-    monkeypatch.setenv(dataset.DIR_VARIABLE, str(folder))
+    monkeypatch.setenv(sources.DIR_VARIABLE, str(folder))
     return folder

@@ -10,20 +10,21 @@ import pytest
 from PIL import Image
 
 from core import dataset
+from core.dataset import sources
 from core.pictures.thumbnails import THUMBNAILS_FILE
-from tests.core.dataset.test_dataset import needs_train
+from tests.harness.skips import needs_train
 from tests.tools.doctor.single import only
 from tools.doctor import data
 from tools.doctor.findings import Finding
 
 
 def test_sound_test_images_with_their_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(dataset.DIR_VARIABLE, raising=False)
-    monkeypatch.setattr(dataset, "SYSTEM_DIR", Path("nowhere"))
+    monkeypatch.delenv(sources.DIR_VARIABLE, raising=False)
+    monkeypatch.setattr(sources, "SYSTEM_DIR", Path("nowhere"))
     finding = only(data.check_test_images())
     assert finding.state == "good"
     assert "10,000, verified" in finding.text
-    assert finding.text.endswith(f"from {dataset.BUNDLED_DIR}")
+    assert finding.text.endswith(f"from {sources.BUNDLED_DIR}")
 
 
 def test_missing_test_images(no_data: Path) -> None:
@@ -34,7 +35,7 @@ def test_missing_test_images(no_data: Path) -> None:
 
 
 def test_damaged_test_images(no_data: Path) -> None:
-    shutil.copytree(dataset.BUNDLED_DIR, no_data, dirs_exist_ok=True)
+    shutil.copytree(sources.BUNDLED_DIR, no_data, dirs_exist_ok=True)
     assert only(data.check_test_images()).text.endswith(f"from {no_data}")
     (no_data / "t10k-labels-idx1-ubyte.gz").write_bytes(b"nothing")
     finding = only(data.check_test_images())
@@ -43,12 +44,12 @@ def test_damaged_test_images(no_data: Path) -> None:
 
 
 def test_damaged_summary(no_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(dataset.BUNDLED_DIR, no_data, dirs_exist_ok=True)
-    (no_data / dataset.SUMMARY_NAME).write_bytes(b"nothing")
-    monkeypatch.setattr(dataset, "BUNDLED_DIR", no_data)
+    shutil.copytree(sources.BUNDLED_DIR, no_data, dirs_exist_ok=True)
+    (no_data / sources.SUMMARY_NAME).write_bytes(b"nothing")
+    monkeypatch.setattr(sources, "BUNDLED_DIR", no_data)
     good, broken = data.check_test_images()
     assert (good.state, broken.state) == ("good", "broken")
-    assert f"{dataset.SUMMARY_NAME} is damaged" in broken.text
+    assert f"{sources.SUMMARY_NAME} is damaged" in broken.text
 
 
 @needs_train
@@ -59,9 +60,9 @@ def test_training_images() -> None:
 
 
 def test_training_images_are_not_required(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(dataset.DIR_VARIABLE, raising=False)
-    monkeypatch.setattr(dataset, "SYSTEM_DIR", tmp_path)
-    monkeypatch.setattr(dataset, "CACHE_DIR", tmp_path)
+    monkeypatch.delenv(sources.DIR_VARIABLE, raising=False)
+    monkeypatch.setattr(sources, "SYSTEM_DIR", tmp_path)
+    monkeypatch.setattr(sources, "CACHE_DIR", tmp_path)
     finding = only(data.check_training_images())
     assert finding.state == "warning"
     assert "run `python -m core.dataset download`" in finding.text

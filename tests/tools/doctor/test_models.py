@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.models import model_folder
-from core.models.model_folder import MODELS_DIR, ModelFiles, ModelFolder
+from core.models import model_files
+from core.models.model_files import ModelFiles
+from core.models.model_folder import MODELS_DIR, ModelFolder
 from core.network import Network
 from tests.tools.doctor.single import only
 from tools.doctor import models
@@ -52,14 +53,14 @@ def test_no_model_at_all(tmp_path: Path) -> None:
 
 def test_damaged_network_beside_a_sound_one(folder: Path) -> None:
     shutil.copytree(folder, folder.with_name("bad"))
-    (folder.with_name("bad") / model_folder.NETWORK_FILE).write_bytes(b"no zip")
+    (folder.with_name("bad") / model_files.NETWORK_FILE).write_bytes(b"no zip")
     bad, mine = check(folder)
     assert (bad.state, mine.state) == ("broken", "good")
     assert "bad/model.keras is not a .keras file" in bad.text
 
 
 def test_network_that_was_not_measured_is_broken(folder: Path) -> None:
-    shutil.copy(MODELS_DIR / "tuned" / model_folder.NETWORK_FILE, folder)
+    shutil.copy(MODELS_DIR / "tuned" / model_files.NETWORK_FILE, folder)
     broken, _ = check(folder)
     assert broken.state == "broken"
     assert "insights.npz is damaged (it was not computed from this model.keras)" in broken.text
@@ -82,10 +83,10 @@ def test_different_arithmetic_is_broken(folder: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     "name",
     [
-        model_folder.HISTORY_FILE,
-        model_folder.CHECKPOINTS_FILE,
-        model_folder.INSIGHTS_FILE,
-        model_folder.CARD_FILE,
+        model_files.HISTORY_FILE,
+        model_files.CHECKPOINTS_FILE,
+        model_files.INSIGHTS_FILE,
+        model_files.CARD_FILE,
     ],
 )
 def test_damaged_file_is_named(folder: Path, name: str) -> None:
@@ -96,7 +97,7 @@ def test_damaged_file_is_named(folder: Path, name: str) -> None:
 
 
 def test_checkpoints_are_read_to_the_last(folder: Path) -> None:
-    file = folder / model_folder.CHECKPOINTS_FILE
+    file = folder / model_files.CHECKPOINTS_FILE
     with np.load(file) as archive:
         arrays = dict(archive)
     arrays["4/dense_layer_7/bias"][-1] = np.nan
@@ -116,7 +117,7 @@ def test_what_a_killed_training_left_is_named(folder: Path) -> None:
 
 
 def test_model_that_is_not_measured(folder: Path) -> None:
-    (folder / model_folder.INSIGHTS_FILE).unlink()
+    (folder / model_files.INSIGHTS_FILE).unlink()
     warning, computes = check(folder)
     command = ModelFolder(folder).insights_command
     assert warning == Finding("warning", f"model mine: not measured yet: `{command}`")
@@ -124,7 +125,7 @@ def test_model_that_is_not_measured(folder: Path) -> None:
 
 
 def test_network_without_other_files(folder: Path) -> None:
-    for name in model_folder.FILES - {model_folder.NETWORK_FILE}:
+    for name in model_files.FILES - {model_files.NETWORK_FILE}:
         (folder / name).unlink()
     insights, others, computes = check(folder)
     assert (insights.state, others.state, computes.state) == ("warning", "warning", "good")

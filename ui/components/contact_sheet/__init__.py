@@ -41,8 +41,8 @@ def contact_sheet(
     scale: Scale | None = PIXELS,
     off: Collection[int] = (),
     sheet: str = "",
-) -> bool:
-    """Shows images (n, h, w); a click or Enter on one calls `on_pick` or follows its link.
+) -> None:
+    """Show images (n, h, w); a click or Enter on one calls `on_pick` or follows its link.
 
     Args:
         images: what is shown, with their `numbers` and, in words, what each is (`names`).
@@ -57,9 +57,6 @@ def contact_sheet(
         scale: the colours; None gives each image a scale of its own.
         off: the numbers of those to cross out.
         sheet: the images as one picture, `COLUMNS` in a row, where that was made before.
-
-    Returns:
-        Whether one was picked just now: in a fragment, the time to run the rest of the page.
     """
 
     def picked() -> None:
@@ -68,7 +65,7 @@ def contact_sheet(
         if on_pick is not None and type(number) is int and number in numbers:
             on_pick(number)
 
-    result = _component(
+    _component(
         data=as_json(
             sheet=sheet or sheet_uri(np.moveaxis(images, 0, 2), COLUMNS, scale),
             columns=COLUMNS,
@@ -86,4 +83,3 @@ def contact_sheet(
         key=key,
         on_picked_change=picked,
     )
-    return result.picked is not None

@@ -10,7 +10,11 @@ export default function ({ data: json, parentElement, setTriggerValue }) {
   drawn.set(root, same);
   data.numbers.forEach((number, index) => {
     const cell = root.children[index];
-    if (cell.tagName === "A") return;
+    if (cell.tagName === "A") {
+      if (number === chosen) cell.setAttribute("aria-current", "true");
+      else cell.removeAttribute("aria-current");
+      return;
+    }
     const isOff = off.includes(number);
     cell.classList.toggle("off", isOff);
     cell.setAttribute("aria-pressed", String(isOff || number === chosen));

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -23,23 +24,30 @@ from core.pictures.shades import SHADES
 from core.pictures.sheets import SHEET_COLUMNS, sheet_uri
 from ui import controls, html
 from ui.components.data import as_json
-from ui.frame import View
+from ui.components.modules import JavaScriptModules
+from ui.view import View
 
 _HERE = Path(__file__).parent
-_component = st.components.v2.component(
-    "epoch_player",
-    html='<div class="epoch-player"></div>',
-    css=(_HERE / "style.css").read_text(),
-    js=(_HERE / "player.js").read_text(),
+_MODULES = JavaScriptModules(
+    "epochs",
+    _HERE,
+    ("../choice.js", "shown.js", "player.js", "sheet.js", "main.js"),
 )
+# A component of its own, so that the modules are sent once and not with each image.
+_code = st.components.v2.component("epoch_code", js=_MODULES.carry_and_call("carry"))
 
 
-_sheet = st.components.v2.component(
-    "epoch_sheet",
-    html='<div class="epoch-player"></div>',
-    css=(_HERE / "style.css").read_text(),
-    js=(_HERE / "sheet.js").read_text(),
-)
+def _component(name: str, function: str) -> Any:
+    return st.components.v2.component(
+        name,
+        html='<div class="epoch-player"></div>',
+        css=(_HERE / "style.css").read_text(),
+        js=_MODULES.call(function),
+    )
+
+
+_player = _component("epoch_player", "player")
+_sheet = _component("epoch_sheet", "sheet")
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ def epoch_player(
     probabilities: FloatArray,
     insights: Insights | None,
 ) -> None:
-    """Shows what was saved of a training, one epoch at a time; the chosen one is in the URL.
+    """Show what was saved of a training, one epoch at a time; the chosen one is in the URL.
 
     Args:
         view: the model and the image.
@@ -88,14 +96,8 @@ def epoch_player(
         probabilities: the network's output for the image in view at each epoch, (epochs, 10).
         insights: with the test accuracy at each epoch, if the model was measured.
     """
-
-    def picked() -> None:
-        # What comes from a browser may be anything.
-        epoch = st.session_state["epoch_player"].picked
-        if type(epoch) is int and epoch in epochs:
-            controls.keep_epoch(epoch, epochs)
-
-    _component(
+    _code(key="epoch_code")
+    _player(
         data=as_json(
             epochs=list(epochs),
             at=list(epochs).index(controls.epoch(epochs)),
@@ -107,7 +109,6 @@ def epoch_player(
             accuracies=insights.epoch_accuracy.round(4).tolist() if insights else [],
         ),
         key="epoch_player",
-        on_picked_change=picked,
     )
 
 

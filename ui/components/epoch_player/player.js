@@ -1,10 +1,27 @@
-// What was saved of a training, one epoch at a time. All of it is in `data`: only where the slider
-// comes to rest is told to the server, for the address.
-const STEP = 600; // ms an epoch, while playing
-const REST = 400; // ms without a move, before the server hears of it
-// What the sheet of maps, a component beside this one, has to know, and its maps.
-const shared = (globalThis.shownEpoch ??= {});
+// What was saved of a training, one epoch at a time. The server draws nothing of it: the epoch that the
+// slider comes to rest at is in the URL alone.
+
+import { Choice } from "../choice.js";
+import { shown } from "./shown.js";
+
+const STEP_MS = 600; // per epoch, while playing
 const CURVE = { width: 250, height: 120, left: 38, bottom: 18 };
+
+let player = null; // of the page in view
+
+/** The epoch; null is the last one, which stays out of the URL. */
+const choice = new Choice(
+  { epoch: null },
+  () => (player ? { epoch: player.data.epochs.at(-1) + 1 } : {}),
+  () => player && show(player, chosenIndex()),
+);
+
+/** Returns the place of the chosen epoch among the saved ones. */
+function chosenIndex() {
+  const { epochs } = player.data;
+  const index = epochs.indexOf(choice.values.epoch ?? epochs.at(-1));
+  return index < 0 ? epochs.length - 1 : index;
+}
 
 const make = (name, parent, properties = {}) => {
   const element = Object.assign(document.createElement(name), properties);
@@ -23,17 +40,15 @@ function build(root) {
     stage: make("div", root, { className: "row" }),
     at: null,
     timer: null,
-    rest: null,
     follow: () => player.figures.forEach((figure) => figure(player.at)),
   };
   player.slider.setAttribute("aria-label", "Epoch");
   player.words.setAttribute("aria-live", "polite");
   player.slider.oninput = () => {
     pause(player);
-    show(player, Number(player.slider.value));
-    tell(player);
+    choose(player, Number(player.slider.value));
   };
-  player.button.onclick = () => (player.timer ? (pause(player), tell(player)) : play(player));
+  player.button.onclick = () => (player.timer ? pause(player) : play(player));
   pause(player);
   return player;
 }
@@ -46,22 +61,16 @@ function pause(player) {
 
 function play(player) {
   const last = player.data.epochs.length - 1;
-  clearTimeout(player.rest);
   player.button.textContent = "❚❚ pause";
-  show(player, player.at === last ? 0 : player.at + 1);
+  choose(player, player.at === last ? 0 : player.at + 1);
   player.timer = setInterval(() => {
-    if (player.at < player.data.epochs.length - 1) return show(player, player.at + 1);
-    pause(player);
-    tell(player);
-  }, STEP);
+    if (player.at < player.data.epochs.length - 1) choose(player, player.at + 1);
+    else pause(player);
+  }, STEP_MS);
 }
 
-function tell(player) {
-  clearTimeout(player.rest);
-  player.rest = setTimeout(() => {
-    player.told = player.data.epochs[player.at];
-    player.setTriggerValue("picked", player.told);
-  }, REST);
+function choose({ data: { epochs } }, index) {
+  choice.set({ epoch: index === epochs.length - 1 ? null : epochs[index] });
 }
 
 // The figures of `data`; each is a function that shows epoch `at`.
@@ -90,7 +99,7 @@ function drawFilm(film, count, stage) {
   bar.append(film.ends[1]);
   make("p", figure, { textContent: film.words });
   return (at) => {
-    if (!film.sheet) shared.maps?.paint(picture, at, [film.index], 1);
+    if (!film.sheet) shown.maps?.paint(picture, at, [film.index], 1);
     else picture.style.backgroundPositionY = count > 1 ? `${(100 * at) / (count - 1)}%` : "0";
   };
 }
@@ -157,30 +166,46 @@ function show(player, at) {
   const accuracy = data.accuracies.length ? `, test accuracy ${percent(data.accuracies[at])}` : "";
   player.words.textContent = when + accuracy;
   player.slider.setAttribute("aria-valuetext", when);
-  shared.at = at;
-  shared.chosen = data.films.find((film) => "index" in film)?.index;
+  shown.index = at;
+  shown.filter = data.films.find((film) => "index" in film)?.index;
   document.dispatchEvent(new Event("epoch"));
 }
 
-const players = new WeakMap();
-
-export default function ({ data: json, parentElement, setTriggerValue }) {
+/** Shows what the server sends; the epoch of the URL, unless another one was chosen meanwhile. */
+export function lookAt({ data: json, parentElement }) {
   const data = JSON.parse(new TextDecoder().decode(json));
-  const root = parentElement.querySelector(".epoch-player");
-  if (!players.has(root)) players.set(root, build(root));
-  const player = players.get(root);
-  const epochs = String(player.data?.epochs);
-  Object.assign(player, { data, setTriggerValue });
+  const isNew = player === null;
+  if (isNew) {
+    player = build(parentElement.querySelector(".epoch-player"));
+    choice.begin(() => {});
+    document.addEventListener("epoch", player.follow);
+    addEventListener("popstate", takeFromUrl);
+    for (const kind of ["pointerdown", "keydown", "focusin"]) {
+      document.addEventListener(kind, writeUrl, true);
+    }
+  }
+  const isOther = isNew || String(player.data.epochs) !== String(data.epochs);
+  player.data = data;
   draw(player);
-  document.addEventListener("epoch", player.follow);
-  // What the server says counts, unless the slider has moved on meanwhile or is playing.
-  const elsewhere = data.epochs[data.at] !== player.told;
-  const stays = epochs === String(data.epochs) && (player.timer || !elsewhere);
-  player.told = data.epochs[data.at];
-  show(player, stays ? player.at : data.at);
-  return () => {
-    clearInterval(player.timer);
-    clearTimeout(player.rest);
-    document.removeEventListener("epoch", player.follow);
-  };
+  const epoch = data.epochs[data.at];
+  choice.applyServerState(
+    { epoch: data.at === data.epochs.length - 1 ? null : epoch },
+    false,
+    isOther,
+  );
+  show(player, chosenIndex());
 }
+
+export function remove() {
+  if (player === null) return;
+  clearInterval(player.timer);
+  document.removeEventListener("epoch", player.follow);
+  removeEventListener("popstate", takeFromUrl);
+  for (const kind of ["pointerdown", "keydown", "focusin"]) {
+    document.removeEventListener(kind, writeUrl, true);
+  }
+  player = null;
+}
+
+const takeFromUrl = () => choice.takeFromUrl();
+const writeUrl = () => choice.writeUrl();

@@ -1,6 +1,6 @@
-// All maps of a layer at the epoch that the player shows. The player, a component beside this one,
-// enlarges one of them: what either has to tell is in `shared`, and an event says that it changed.
-const shared = (globalThis.shownEpoch ??= {});
+// All maps of a layer at the epoch that the player shows, which enlarges one of them.
+
+import { shown } from "./shown.js";
 
 const make = (name, parent, properties = {}) => {
   const element = Object.assign(document.createElement(name), properties);
@@ -58,38 +58,41 @@ function build(root) {
 }
 
 function show({ canvas, outline }) {
-  const { at, chosen, maps } = shared;
-  if (!maps || at === undefined) return;
+  const { index, filter, maps } = shown;
+  if (!maps || index === undefined) return;
   const { count, columns } = maps;
   const rows = Math.ceil(count / columns);
-  maps.paint(canvas, at, [...Array(count).keys()], columns);
-  outline.hidden = chosen >= count;
-  outline.style.left = `${(100 * (chosen % columns)) / columns}%`;
-  outline.style.top = `${(100 * Math.floor(chosen / columns)) / rows}%`;
+  maps.paint(canvas, index, [...Array(count).keys()], columns);
+  outline.hidden = filter >= count;
+  outline.style.left = `${(100 * (filter % columns)) / columns}%`;
+  outline.style.top = `${(100 * Math.floor(filter / columns)) / rows}%`;
   outline.style.width = `${100 / columns}%`;
   outline.style.height = `${100 / rows}%`;
 }
 
-const sheets = new WeakMap();
+let sheet = null; // of the page in view
 
-export default function ({ data, parentElement }) {
-  const root = parentElement.querySelector(".epoch-player");
-  if (!sheets.has(root)) sheets.set(root, build(root));
-  const sheet = sheets.get(root);
-  document.addEventListener("epoch", sheet.show);
+/** Shows the maps that the server sends. */
+export function lookAtSheet({ data, parentElement }) {
+  if (sheet === null) {
+    sheet = build(parentElement.querySelector(".epoch-player"));
+    document.addEventListener("epoch", sheet.show);
+  }
   sheet.latest = data;
   unpack(data).then(({ header, shades }) => {
-    if (sheet.latest !== data) return; // it was left meanwhile
+    if (sheet?.latest !== data) return; // there is another one by now
     const { title, frame, canvas } = sheet;
-    shared.maps = new Maps(header, shades);
+    shown.maps = new Maps(header, shades);
     title.textContent = header.title;
     canvas.ariaLabel = header.title;
     frame.style.setProperty("--columns", header.columns);
     frame.style.setProperty("--rows", Math.ceil(header.shape[0] / header.columns));
     document.dispatchEvent(new Event("epoch"));
   });
-  return () => {
-    document.removeEventListener("epoch", sheet.show);
-    sheet.latest = shared.maps = null;
-  };
+}
+
+export function removeSheet() {
+  if (sheet === null) return;
+  document.removeEventListener("epoch", sheet.show);
+  sheet = shown.maps = null;
 }

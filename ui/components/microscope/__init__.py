@@ -3,25 +3,23 @@ components that answer without the server.
 
 The browser gets the code with a network and its weights, and an image's outputs, or all filters'
 maps of some images. So neither a pointer that moves nor another filter asks anything of the server.
-choice.js says when it hears of the filter.
+choice.js says when it draws for another filter.
 
 The code is plain JavaScript modules, in the files beside this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import streamlit as st
 
 from core import cache
 from core.network import Layer
-from ui import controls
 from ui.components.data import as_json
 from ui.components.modules import JavaScriptModules
-from ui.frame import View
+from ui.view import View
 
 _HERE = Path(__file__).parent
 _MODULES = JavaScriptModules(
@@ -29,9 +27,9 @@ _MODULES = JavaScriptModules(
     _HERE,
     (
         "../elements.js",
+        "../choice.js",
         "arithmetic.js",
         "picture.js",
-        "choice.js",
         "view.js",
         "pointer.js",
         "grid.js",
@@ -109,7 +107,7 @@ def feature_sheet(
             tells=tells,
         ),
         key="sheet",
-        on_pick_change=_picker("sheet", *_sides(layer)),
+        on_pick_change=_draw_again,
     )
 
 
@@ -134,7 +132,7 @@ def filter_slider(index: int, count: int, tells: bool) -> None:
     _slider(
         data=as_json(choice={"filter": index}, count=count, tells=tells),
         key="filter_slider",
-        on_pick_change=_picker("filter_slider", count),
+        on_pick_change=_draw_again,
     )
 
 
@@ -150,31 +148,5 @@ def filter_pair(data: bytes) -> None:
     _pair(data=data, key="filter_pair")
 
 
-def _sides(layer: Layer) -> tuple[int, int, int]:
-    """Filters, rows and columns; nothing can be pinned in a flat layer."""
-    *place, count = layer.output_shape
-    height, width = place or (0, 0)
-    return count, height, width
-
-
-def _picker(key: str, count: int, height: int = 0, width: int = 0) -> Callable[[], None]:
-    def picked() -> None:
-        # Nothing where the page was switched meanwhile. What comes from a browser may be anything.
-        said = st.session_state.get(key)
-        chosen = said.pick if said else None
-        if not isinstance(chosen, dict):
-            return
-        index, row, col = chosen.get("filter"), chosen.get("row"), chosen.get("col")
-        if not _is_index(index, count):
-            return
-        controls.keep_filter(index)
-        if _is_index(row, height) and _is_index(col, width):
-            controls.pin(row, col)
-        elif "row" in chosen:
-            controls.pin(None, None)
-
-    return picked
-
-
-def _is_index(value: object, size: int) -> TypeGuard[int]:
-    return type(value) is int and 0 <= value < size
+def _draw_again() -> None:
+    """Do nothing: the run that follows reads the choice from the URL, where the browser put it."""

@@ -12,27 +12,15 @@ const mounted = new Map();
 let choice = null; // of the page in view
 
 STYLE.replaceSync(style);
-// While events are captured, so before the page itself receives them.
+// Before the page itself gets the event, which may ask the server for something.
 for (const kind of ["pointerdown", "keydown", "focusin"]) {
-  document.addEventListener(kind, (event) => isElsewhere(event) && choice.tell(), true);
+  document.addEventListener(kind, (event) => isElsewhere(event) && choice.writeUrl(), true);
 }
-document.addEventListener("click", hold, true);
-window.addEventListener("popstate", () => mounted.size && choice?.takeFromAddress());
+window.addEventListener("popstate", () => mounted.size && choice?.takeFromUrl());
 
-/** Whether a student has turned to something else, which may need what was chosen here. */
+/** Returns whether a visitor uses something else, which may depend on what was chosen here. */
 function isElsewhere(event) {
   return choice && mounted.size && !event.composedPath().some((element) => mounted.has(element));
-}
-
-/** Lets a click elsewhere wait until the server knows the choice: from what is said at the same
- * moment Streamlit 1.67 makes one run, and then it forgets either of both. */
-async function hold(event) {
-  if (!isElsewhere(event) || choice.isKnown) return;
-  const [target] = event.composedPath();
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  await choice.untilKnown();
-  target.dispatchEvent(new MouseEvent("click", event));
 }
 
 /** Takes in a packet: a network, or an image's outputs. A page without a microscope has none. */

@@ -72,7 +72,7 @@ export class Microscope {
   #speaking = 0;
 
   constructor(root) {
-    this.slider = new FilterSlider((filter) => view.choose(filter));
+    this.slider = new FilterSlider((filter) => view.chooseFilter(filter));
     this.title = element("p", { className: "microscope-title" });
     this.pin = element("button", { type: "button", className: "pin" });
     this.pictures = { input: new MapPicture(), before: new MapPicture(), map: new MapPicture() };
@@ -129,7 +129,7 @@ export class Microscope {
     followPointer(frame, (event) => this.#unitAt(event), () => !this.player.playing);
     frame.onkeydown = (event) => this.#key(event);
     this.pin.onclick = () => {
-      if (view.pinned) view.choose(view.filter, null);
+      if (view.pinned) view.pin(view.filter, null);
       else this.#pick(view.unit);
     };
   }
@@ -369,7 +369,7 @@ export class Microscope {
   }
 
   #pick({ filter, row, col }) {
-    view.choose(filter, { row, col });
+    view.pin(filter, { row, col });
   }
 
   /** Shows the unit that the kernel has come to. */

@@ -1,7 +1,7 @@
 // What one filter makes of the images of two classes: its map in each layer, and its mean responses.
 
 import { element } from "../elements.js";
-import { Choice } from "./choice.js";
+import { Choice } from "../choice.js";
 import { FilterSlider } from "./slider.js";
 
 /** A value with three significant digits, as the pages have it. */
@@ -42,7 +42,7 @@ export class FilterChoice {
   look(asked) {
     const others = asked.count !== count;
     ({ count } = asked);
-    choice.hear(asked.choice, asked.tells, others);
+    choice.applyServerState(asked.choice, asked.tells, others);
     notify();
   }
 }

@@ -34,6 +34,6 @@ export function followPointer(element, unitAt, mayPoint) {
   element.onclick = (event) => {
     // A click without a pointer, as of a screen reader, has the detail 0 and no pointer events.
     const pinned = event.detail ? unit : unitAt(event);
-    if (pinned) view.choose(pinned.filter, { row: pinned.row, col: pinned.col });
+    if (pinned) view.pin(pinned.filter, { row: pinned.row, col: pinned.col });
   };
 }

@@ -235,7 +235,7 @@ export class Sheet {
       view.point(pinned ? { layer, filter, ...pinned } : view.outputs.peak(layer, filter));
       this.option.scrollIntoView({ block: "nearest" });
     } else if (event.key === "Enter" || event.key === " ") {
-      view.choose(this.#filters[this.#cursor]);
+      view.pin(this.#filters[this.#cursor], view.pinned);
     } else return;
     event.preventDefault();
     event.stopPropagation();

@@ -2,7 +2,7 @@
 // the filter and the pinned unit, which a student chooses here; and the unit under the pointer.
 
 import { Network, Outputs, readHeader, unpack } from "./arithmetic.js";
-import { Choice } from "./choice.js";
+import { Choice } from "../choice.js";
 
 const KEPT_IMAGES = 8;
 
@@ -61,12 +61,15 @@ class View {
     this.#look();
   }
 
-  /** Chooses a filter, and the unit of it that is pinned, {row, col} or null. */
-  choose(filter, pinned = this.pinned) {
-    const { row, col } = pinned ?? { row: null, col: null };
-    const moved = row !== this.choice.values.row || col !== this.choice.values.col;
-    // Back brings an earlier pin; a slider passes too many filters for that.
-    this.choice.set({ filter, row, col }, moved);
+  /** Chooses a filter, as a slider does that passes many of them: no step of the history. */
+  chooseFilter(filter) {
+    this.choice.set({ filter });
+  }
+
+  /** Chooses a filter and the unit of its map that is pinned, {row, col} or null; Back undoes it. */
+  pin(filter, unit) {
+    const { row, col } = unit ?? { row: null, col: null };
+    this.choice.set({ filter, row, col }, true);
   }
 
   #chosen() {
@@ -119,7 +122,7 @@ class View {
     const layer = network.index(this.#asked.layer);
     const changed = network !== this.network || layer !== this.layer;
     const before = this.filter;
-    this.choice.hear(choice, tells, changed);
+    this.choice.applyServerState(choice, tells, changed);
     if (changed) this.channel = null;
     if (changed || before !== this.filter) this.pointed = null;
     if (image.outputs?.network !== network) image.outputs = new Outputs(network, image.packet);

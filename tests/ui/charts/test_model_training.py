@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.models.model_folder import MODELS_DIR, ModelFolder
 from core.pictures.colours import SPLIT_COLOURS
-from ui import charts
+from ui.charts import model_training as charts
 
 MEASURES = ("loss", "accuracy")
 

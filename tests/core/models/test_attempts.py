@@ -1,7 +1,7 @@
 import pytest
 
+from core.models import attempts
 from core.network import ModelError
-from core.training import attempts
 
 HEADER = "change,settings,epochs,validation_loss,validation_accuracy,kept\n"
 

@@ -1,4 +1,4 @@
-"""What decides how a network is trained, as data."""
+"""The recipes: everything that decides how a network is trained, as data."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,33 +6,33 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides how a network is trained.
+    """Everything that decides how a network is trained.
 
     Attributes:
-        name: What `--recipe` takes, and the name of the model folder.
+        name: The value of `--recipe`, and the name of the model folder.
         summary: One line for people who choose.
         epochs: Times that each training image is seen.
-        batch_size: Images a step of the optimizer.
+        batch_size: Images per step of the optimizer.
         optimizer: "adam" (Kingma and Ba 2015), or "muon" (Jordan et al. 2024; learning rates as
             in Liu et al. 2025, arXiv:2502.16982) for all kernels but the last layer's.
         learning_rate: Of the optimizer; where there is a warm-up, the highest.
         warm_up: Share of the steps in which the learning rate rises from 0 to the highest; in the
             others it falls to 0 along a cosine. None keeps it constant.
-        weight_decay: Share of each kernel, times the learning rate, that a step takes off.
+        weight_decay: Share of each kernel, times the learning rate, that a step subtracts.
         flips: Whether half of the images, drawn anew each time, are seen mirrored left to right.
         shifts: Whether images are moved by up to a pixel up or down, and left or right.
         dropout: Share of the flattened maps, and of the 128 units, that is set to 0 at random in
             training; the trained network has no dropout.
         label_smoothing: Share of each label that is spread evenly over all classes.
-        network: "tutorial", or "large", which only teaches: five convolutions with batch
+        network: "tutorial", or "large", which is a teacher only: five convolutions with batch
             normalization, 290,000 parameters.
-        teacher: Who is trained first, on the images that are not held out, and whose probabilities
-            are then learnt (distillation, Hinton et al. 2015, arXiv:1503.02531). Its seed is that
-            of this recipe.
-        trust: Share of the teacher's probabilities in what is learnt; the rest is the labels.
+        teacher: The recipe of a network that is trained first, on the images that are not held out,
+            and whose probabilities are then learnt (distillation, Hinton et al. 2015,
+            arXiv:1503.02531). Its seed is that of this recipe.
+        trust: Share of the teacher's probabilities in the targets; the rest is the labels.
         validates: Whether a training on 55,000 images records loss and accuracy on the 5,000 others
-            after each epoch, before the network is trained on all of them. The test images are then
-            looked at once, at the end. Otherwise they are after each epoch.
+            after each epoch, before the network is trained on all of them. The network is then
+            tested once, at the end. Otherwise it is tested after each epoch.
         seed: Of the initial weights, the order of the images, and all that is drawn in training.
     """
 
@@ -55,7 +55,7 @@ class Recipe:
     seed: int = 0
 
     def words(self) -> dict[str, str]:
-        """What people are told of the settings, by name; the teacher and the seed left out."""
+        """Return the settings as text, by name, for the model's card; without teacher and seed."""
         rate = f"learning rate {self.learning_rate}"
         if self.warm_up is not None:
             rate = (
@@ -82,3 +82,54 @@ class Recipe:
             "images": ", ".join(seen) or "as they are",
             "dropout in training": ", ".join(dropout) or "none",
         }
+
+
+TEACHER = Recipe(
+    name="teacher",
+    summary="a larger network, which the tuned one learns from",
+    epochs=16,
+    batch_size=128,
+    learning_rate=0.003,
+    warm_up=0.2,
+    weight_decay=0.05,
+    flips=True,
+    shifts=True,
+    dropout=(0.3, 0.0),
+    label_smoothing=0.05,
+    network="large",
+)
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="tutorial",
+            summary="the tutorial's network, trained as in the tutorial",
+            epochs=5,
+        ),
+        Recipe(
+            name="fast",
+            summary="the same network, soonest at the tutorial's 90.36 % test accuracy",
+            epochs=2,
+            batch_size=64,
+            optimizer="muon",
+            learning_rate=0.004,
+            warm_up=0.2,
+        ),
+        Recipe(
+            name="tuned",
+            summary="the same network, as accurate as it gets",
+            epochs=24,
+            batch_size=128,
+            optimizer="muon",
+            learning_rate=0.002,
+            warm_up=0.1,
+            weight_decay=0.01,
+            flips=True,
+            dropout=(0.1, 0.2),
+            teacher=TEACHER,
+            trust=0.9,
+            validates=True,
+        ),
+    )
+}

@@ -1,0 +1,87 @@
+// Links inside of the app change the URL and let Streamlit show what it says, as Back and Forward
+// do: the document is not loaded again, all parameters of the view stay, and each link is one step of
+// the browser's history.
+
+// The app's own folder: each page is a file in it, the first one is the folder itself.
+const folder = () => location.pathname.replace(/[^/]*$/, "");
+
+/** Returns the link that an event happened on, if it leads to a page of the app. */
+function linkOf(event) {
+  const link = event.composedPath().find((element) => element.localName === "a" && element.href);
+  if (!link || link.hasAttribute("download") || !["", "_self"].includes(link.target)) return null;
+  const url = new URL(link.href, document.baseURI);
+  const isPage = url.origin === location.origin && /^[\w-]*$/.test(pageOf(url) ?? "/");
+  return isPage && !url.hash ? link : null;
+}
+
+/** Returns the name of the page that a URL leads to, "" for the first; null outside of the app. */
+const pageOf = (url) =>
+  url.pathname.startsWith(folder()) ? url.pathname.slice(folder().length) : null;
+
+/** Returns the link's URL with the other parameters of the view; an empty one takes one out. */
+function withView(link) {
+  const url = new URL(link.href, document.baseURI);
+  const parameters = new URLSearchParams(location.search);
+  for (const [name, value] of url.searchParams) {
+    if (value === "") parameters.delete(name);
+    else parameters.set(name, value);
+  }
+  url.search = parameters;
+  return url;
+}
+
+/** Shows what a URL says, which is one step of the history. */
+function open(url) {
+  if (url.href === location.href) return;
+  const isOtherPage = url.pathname !== location.pathname;
+  history.pushState({}, "", url);
+  dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+  if (isOtherPage) toTop();
+}
+
+/** Scrolls whatever contains the page, and scrolls, to its top. */
+function toTop() {
+  let element = document.querySelector("[data-testid=stMainBlockContainer]");
+  for (; element; element = element.parentElement) element.scrollTo?.({ top: 0 });
+}
+
+function follow(event) {
+  if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const link = linkOf(event);
+  if (!link) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  const url = withView(link);
+  // A menu that this click closes asks the server for the page in view: this request comes after.
+  setTimeout(() => open(url));
+}
+
+/** Completes a link's own address, for a new tab or to be copied. */
+function complete(event) {
+  const link = linkOf(event);
+  if (link) link.href = withView(link).href;
+}
+
+function replaceSuperfluous(superfluous) {
+  const url = new URL(location);
+  for (const [name, [value, replacement]] of Object.entries(superfluous)) {
+    if (url.searchParams.getAll(name).at(-1) !== value) continue;
+    if (replacement === "") url.searchParams.delete(name);
+    else url.searchParams.set(name, replacement);
+  }
+  if (url.href !== location.href) history.replaceState(history.state, "", url);
+}
+
+const listeners = { click: follow, pointerdown: complete, focusin: complete };
+
+export default function ({ data }) {
+  replaceSuperfluous(JSON.parse(new TextDecoder().decode(data)).superfluous);
+  for (const [kind, listener] of Object.entries(listeners)) {
+    document.addEventListener(kind, listener, true); // the same listener is added once
+  }
+  return () => {
+    for (const [kind, listener] of Object.entries(listeners)) {
+      document.removeEventListener(kind, listener, true);
+    }
+  };
+}
