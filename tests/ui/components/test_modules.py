@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ui.components import image_map, microscope
+from ui.components import epoch_player, image_map, microscope
 from ui.components.modules import JavaScriptModules
 
-JOINED = {"microscope": microscope._MODULES, "image_map": image_map._MODULES}
+JOINED = {
+    "epoch_player": epoch_player._MODULES,
+    "image_map": image_map._MODULES,
+    "microscope": microscope._MODULES,
+}
 
 
 @pytest.mark.parametrize("name", JOINED)
