@@ -25,7 +25,7 @@ from core.dataset import CLASS_NAMES
 from core.evidence import ablation
 from core.network import Network
 from server import jobs
-from tests.pages.conftest import COMPARED, PAGES, PARTS, Open, assert_sound, html, text
+from tests.pages.conftest import COMPARED, PAGES, PARTS, Open, assert_sound, go_to, html, text
 from ui.controls import URL_ONLY
 
 MARK = "<b id=hostile>"
@@ -183,7 +183,7 @@ def switch_page(app: AppTest, page: str) -> AppTest:
     widget is bound to; AppTest would keep it, and nothing would have to carry it over."""
     for name in URL_ONLY:
         app.query_params.pop(name, None)
-    return app.switch_page(f"pages/{page}.py").run()
+    return go_to(app, page)
 
 
 def set_widget(app: AppTest, place: int, share: float, text: str) -> AppTest:

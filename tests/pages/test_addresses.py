@@ -19,6 +19,7 @@ from tests.pages.conftest import (
     assert_sound,
     compared,
     explored,
+    go_to,
     html,
     text,
 )
@@ -380,8 +381,8 @@ def test_a_refused_value_is_named_once(
     if "images" not in "".join(address):  # What a field holds stays wrong.
         app.number_input(key="image").set_value(5).run()
         assert refusals(app) == ""
-        app.switch_page("pages/home.py").run()
-        app.switch_page(f"pages/{page}.py").run()
+        go_to(app, "home")
+        go_to(app, page)
         assert refusals(app) == ""
 
 

@@ -27,6 +27,7 @@ from tests.pages.conftest import (
     assert_sound,
     compared,
     explored,
+    go_to,
     html,
     text,
 )
@@ -51,10 +52,10 @@ def put_model(folder: Path, *names: str) -> None:
 
 def test_state_survives_a_page_switch(open_page: Open) -> None:
     app = open_page("filter_explorer", image=77, layer="conv_layer_3", filter=33)
-    app.switch_page("pages/home.py").run()
-    app.switch_page("pages/class_comparison.py").run()
+    go_to(app, "home")
+    go_to(app, "class_comparison")
     assert compared(app) == 33
-    app.switch_page("pages/filter_explorer.py").run()
+    go_to(app, "filter_explorer")
     assert_sound(app)
     assert explored(app) == ("conv_layer_3", 33)
     assert "test image 77," in text(app)
