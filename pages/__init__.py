@@ -14,7 +14,7 @@ from ui.page import Page
 
 PAGES = (
     Page("home", "Home", home.page),
-    Page("dataset_gallery", "Dataset gallery", dataset_gallery.page),
+    Page("dataset_gallery", "Dataset gallery", dataset_gallery.page, needs_model=False),
     Page("model_training", "Model and training", model_training.page),
     Page("filter_explorer", "Filter explorer", filter_explorer.page),
     Page("class_comparison", "Class comparison", class_comparison.page, shows_maps=True),

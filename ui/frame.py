@@ -105,9 +105,9 @@ def _draw(page: Page) -> None:
     """Draw a page; one sentence instead where there is no model, or not one with what it shows."""
     frame = _frame.get()
     assert frame is not None, "Streamlit runs a page inside of the frame's run"
-    if frame.view is None:
+    if frame.view is None and page.needs_model:
         st.error(html.sentence(frame.problem))
-    elif page.shows_maps and not frame.view.network.spatial_layers:
+    elif page.shows_maps and frame.view and not frame.view.network.spatial_layers:
         name = html.as_text(frame.view.model.folder.name)
         st.info(f"The model {name} has no layer with feature maps.")
     else:

@@ -27,6 +27,7 @@ from core.network import Network
 from server import jobs
 from tests.pages.conftest import COMPARED, PAGES, PARTS, Open, assert_sound, go_to, html, text
 from ui.controls import URL_ONLY
+from ui.html import class_label
 
 MARK = "<b id=hostile>"
 # What each page shows, whatever else is in view.
@@ -252,10 +253,8 @@ VALID: dict[str, Valid] = {
     "part": lambda value, _: value in (*PARTS, None),
     "row": lambda value, _: value is None or _is_whole(value, 0, 25),
     "col": lambda value, _: value is None or _is_whole(value, 0, 25),
-    "class_a": lambda value, _: value is None or _is_whole(value, 0, 9),
-    "class_b": lambda value, _: value is None or _is_whole(value, 0, 9),
-    "class_a_box": lambda value, _: _is_whole(value, 0, 9),
-    "class_b_box": lambda value, _: _is_whole(value, 0, 9),
+    "class_a": lambda value, _: value in map(class_label, range(10)),
+    "class_b": lambda value, _: value in map(class_label, range(10)),
     "compare": lambda value, _: value in (*COMPARED, None),
     "examples": lambda value, _: _is_whole(value, 2, 5),
     "images_a": lambda value, _: type(value) is str,

@@ -188,7 +188,7 @@ WRONG: list[tuple[str, str, str, object]] = [
     ("filter_explorer", "model", "string_value", "../../etc"),
     ("filter_explorer", "model", "bool_value", True),
     ("filter_explorer", "random", "string_value", "hostile"),
-    ("class_comparison", "class_a_box", "string_value", "hostile"),
+    ("class_comparison", "class_a", "string_value", "hostile"),
     ("class_comparison", "images_a", "string_value", "x" * (MEGABYTE - 1000)),
     ("class_comparison", "images_a", "string_value", "1 " * (MEGABYTE // 2 - 1000)),
     ("class_comparison", "images_a", "double_value", 1.0),

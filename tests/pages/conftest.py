@@ -6,13 +6,17 @@ import re
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
+
+import ui.downloads
 
 APP = Path(__file__).parents[2] / "ui" / "app.py"
 PAGES = (
@@ -38,6 +42,7 @@ VIEWS: list[tuple[str, dict[str, str]]] = [
 ]
 
 Open = Callable[..., AppTest]
+Files = dict[str, Callable[[], bytes]]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -68,8 +73,39 @@ def open_page() -> Open:
     return open_page
 
 
-def go_to(app: AppTest, page: str) -> AppTest:
-    """Follow a link to another page, which keeps the parameters of the URL."""
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> Files:
+    """Collects what the pages offer for download, as if each menu was open, by the files' names."""
+    offered: Files = {}
+
+    def popover(*_: object, **__: object) -> Any:
+        menu = MagicMock()
+        menu.open = True
+        return menu
+
+    def download_button(_label: str, make: Callable[[], bytes], name: str, **_: object) -> None:
+        offered[name] = make
+
+    stand_in = SimpleNamespace(popover=popover, download_button=download_button)
+    monkeypatch.setattr(ui.downloads, "st", stand_in)
+    return offered
+
+
+def go_to(app: AppTest, page: str, **parameters: object) -> AppTest:
+    """Follow a link to a page: as in the browser, the other parameters stay, but for those that
+    the URL does not need."""
+    (proto,) = [
+        element.proto
+        for element in app.get("bidi_component")
+        if element.proto.component_name == "navigation"
+    ]
+    for name, (value, replacement) in json.loads(proto.bytes)["superfluous"].items():
+        if app.query_params.get(name) == value:
+            app.query_params.pop(name)
+            if replacement:
+                app.query_params[name] = replacement
+    for name, value in parameters.items():
+        app.query_params[name] = str(value)
     app._page_hash = calc_hash(page)
     return app.run()
 

@@ -184,7 +184,7 @@ def test_home_links_open_the_filter(open_page: Open) -> None:
     assert len(addresses) == 4 * 6 + 3
     assert "All 10 units of dense_layer_7" in text(open_at(open_page, addresses[-1]))
     parameters = dict(parse_qsl(urlsplit(unescape(addresses[8])).query))
-    app = open_at(open_page, addresses[8])
+    app = go_to(open_page("home", image=3), "filter_explorer", **parameters)
     assert explored(app) == (parameters["layer"], int(parameters["filter"]))
     assert "test image 3," in text(app)
 

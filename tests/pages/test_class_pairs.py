@@ -122,7 +122,7 @@ def test_a_class_is_not_compared_with_itself(open_page: Open, part: str) -> None
     assert not app.get("vega_lite_chart")
     assert "What tells" not in text(app)
     # The rest of the view is as it was when another class is chosen.
-    app.selectbox(key="class_b_box").set_value(6).run()
+    app.selectbox(key="class_b").set_value("6 Shirt").run()
     assert_sound(app)
     assert not app.info
     assert compared(app) == 5
@@ -157,7 +157,7 @@ def test_a_click_chooses_the_filter(open_page: Open) -> None:
     before = chart(app)
     click(app, {"picked": [{"filter": 40}]})
     assert_sound(app)
-    assert app.session_state["filter"] == 40
+    assert app.query_params["filter"] == "40"
     assert "Filter 40 of conv_layer_3" in text(app)
     rows = shown(app)
     assert rows["filter"][rows["chosen"]].tolist() == [40]
@@ -188,7 +188,7 @@ def test_any_other_message_of_the_browser_changes_nothing(
 ) -> None:
     app = click(compare(open_page, layer="conv_layer_3", filter=7), selection)
     assert_sound(app)
-    assert app.session_state["filter"] == 7
+    assert app.query_params["filter"] == "7"
 
 
 def test_the_average_maps(open_page: Open) -> None:
@@ -218,8 +218,8 @@ def test_a_control_is_where_it_is_used_and_keeps_its_value(open_page: Open) -> N
     app = compare(open_page, "one filter", layer="conv_layer_3", **address)
     first = asked(app, "filter_pair")
     controls = {
-        "one filter": {"class_a_box", "class_b_box", "images_a", "images_b", "examples"},
-        "all filters": {"class_a_box", "class_b_box", "layer"},
+        "one filter": {"class_a", "class_b", "images_a", "images_b", "examples"},
+        "all filters": {"class_a", "class_b", "layer"},
         "ten classes": set(),
     }
     kinds = ("selectbox", "slider", "button_group", "text_input")
@@ -234,7 +234,7 @@ def test_a_control_is_where_it_is_used_and_keeps_its_value(open_page: Open) -> N
             assert "Filter 5 of conv_layer_3" in text(app)
     assert asked(app, "filter_pair") == first
     for key, value in address.items():
-        assert app.session_state[key] == value
+        assert app.query_params[key] == str(value)
 
 
 @pytest.mark.parametrize("count", [1, 3, 10, 128])

@@ -10,12 +10,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import ui.downloads
 from core import cache
 from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights
 from core.network import ModelError
-from tests.pages.conftest import Open, assert_sound, text
+from tests.pages.conftest import Files, Open, assert_sound, text
 from ui.components import image_map
 
 
@@ -70,7 +69,7 @@ def test_a_picked_image_leaves_the_large_message_as_it_was(open_page: Open) -> N
     before = component(app, "image_map")
     assert json.loads(component(app, "image_map_look").bytes) == {"chosen": 3, "byError": False}
     app.session_state["image"] = 4
-    app.session_state["colour"] = "error"
+    app.query_params["colour"] = "error"
     app.run()
     assert_sound(app)
     assert json.loads(component(app, "image_map_look").bytes) == {"chosen": 4, "byError": True}
@@ -108,13 +107,7 @@ def test_the_nearest_on_the_map(open_page: Open) -> None:
     assert f"{same} of 8 are {CLASS_NAMES[labels[9]]}" in text(app)
 
 
-def test_the_table_is_the_map(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    files: dict[str, Any] = {}
-    monkeypatch.setattr(
-        ui.downloads,
-        "downloads",
-        lambda *given: files.update({name: make for _, name, make in given}),
-    )
+def test_the_table_is_the_map(open_page: Open, files: Files) -> None:
     open_page("embedding", model="tutorial")
     table = pd.read_csv(io.BytesIO(files["tutorial_neighbours.csv"]()))
     insights = measured()
@@ -140,4 +133,4 @@ def test_without_insights_the_page_says_so(
         assert_sound(app)
         assert words in text(app)
         assert "As in the tutorial" in text(app)
-        assert not app.get("bidi_component")
+        assert [each.key for each in app.get("bidi_component")] == ["navigation"]

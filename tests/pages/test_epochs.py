@@ -19,7 +19,7 @@ from core.pictures.colours import colour_stops
 from core.pictures.scales import Scale, to_indices
 from core.pictures.shades import SHADES
 from core.pictures.sheets import tile
-from tests.pages.conftest import Open, assert_sound, text
+from tests.pages.conftest import Files, Open, assert_sound, text
 
 
 def sent(app: AppTest, component: str) -> bytes:
@@ -137,14 +137,7 @@ def test_the_sheet_has_all_maps_of_each_epoch(open_page: Open) -> None:
     assert np.abs(shown - shades).max() <= 0.51
 
 
-def test_the_files_have_the_values_themselves(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = {}
-    monkeypatch.setattr(
-        "ui.downloads.downloads",
-        lambda *given, **_: files.update({name: make for _, name, make in given}),
-    )
+def test_the_files_have_the_values_themselves(open_page: Open, files: Files) -> None:
     open_page("filter_explorer", layer="conv_layer_3", filter=7, image=42, panel="epochs")
     arrays = np.load(io.BytesIO(files["conv_layer_3_filter7_image42_epochs.npz"]()))
     kernel = at_epoch("tuned", 24).get_layer("conv_layer_3").kernel.numpy()[..., 7]

@@ -16,7 +16,6 @@ from streamlit.testing.v1 import AppTest
 from core.models import model_folder
 from tests.harness.renamed import CARD, FOLDER, FOREIGN, LAYERS, write_model
 from tests.pages.conftest import COMPARED, PARTS, Open, assert_sound, html, text
-from ui.html import as_text
 
 # Elements whose strings Streamlit does not read as Markdown; `html` is looked at by itself.
 PLAIN = {"html", "bidi_component", "vega_lite_chart", "selectbox", "multiselect"}
@@ -95,22 +94,22 @@ def test_names_are_text_on_every_page(
     app = open_page(page, **parameters)
     for key in OPENED:
         app.session_state[key] = True
-    app.session_state["layer"] = layer
+    app.query_params["layer"] = layer
     assert_names_are_text(app.run())
 
 
 def test_every_layer_can_be_chosen_and_is_named(open_page: Open) -> None:
     app = open_page("filter_explorer")
     for layer in LAYERS.values():
-        app.session_state["layer"] = layer
+        app.query_params["layer"] = layer
         assert_names_are_text(app.run())
         assert f"of {' '.join(layer.split())}" in text(app)
 
 
 def test_a_link_to_a_layer_opens_it(open_page: Open) -> None:
-    """The start page links each map; the address names the layer as the control displays it."""
+    """The start page links each map; the address has the layer's own name."""
     for layer in LAYERS.values():
-        app = open_page("filter_explorer", layer=as_text(layer))
+        app = open_page("filter_explorer", layer=layer)
         assert f"of {' '.join(layer.split())}" in text(app)
 
 
