@@ -11,7 +11,8 @@ import streamlit as st
 from core import cache
 from core.dataset import CLASS_NAMES
 from core.evidence import ablation
-from core.evidence.ablation import Answers, Off
+from core.evidence.ablation import Off
+from core.evidence.answers import Answers
 from core.evidence.insights import Insights
 from core.network import Layer
 from core.pictures import images

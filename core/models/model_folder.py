@@ -38,9 +38,10 @@ from numpy.typing import NDArray
 
 from core.command_line.progress import Progress
 from core.dataset import Split
-from core.evidence.insights import Insights, compute
-from core.network import Network
-from core.network.keras_file import MAX_CONFIG_BYTES, MAX_WEIGHTS_BYTES, ModelError
+from core.evidence.insights import Insights
+from core.evidence.measure import compute
+from core.network import ModelError, Network
+from core.network.keras_file import MAX_CONFIG_BYTES, MAX_WEIGHTS_BYTES
 from core.paths import REPOSITORY, readable, shell_word, shown
 
 MODELS_DIR = REPOSITORY / "assets" / "models"

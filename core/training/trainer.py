@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from core.command_line.interrupts import status_of
 from core.command_line.progress import Progress, ProgressBar, part_of
 from core.dataset import CLASS_NAMES, DatasetError, Split, hold_out, load_split, to_input
-from core.evidence.insights import InsightsError, require_embedding_package
+from core.evidence.embedding import require_embedding_package
+from core.evidence.insights import InsightsError
 from core.models.card import model_card
 from core.models.model_folder import (
     CARD_FILE,
