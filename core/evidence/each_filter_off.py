@@ -40,6 +40,7 @@ class EachFilterOff:
             return
         rest = layers_after_sums(self._mixing, network.layers[at + 1 :])
         self._alone = list(takewhile(lambda layer: not isinstance(layer, Dense), rest[:-1]))
+        self._alone_shape = (self._mixing, *self._alone)[-1].output_shape
         self._together = rest[len(self._alone) :]
         count, size = layer.output_shape[-1], self._mixing.input_shape[-1]
         self._changes = [
@@ -66,21 +67,19 @@ class EachFilterOff:
     def _groups(self, n: int) -> list[range]:
         """Return groups of filters that pass the layers together, for a batch of n images."""
         count = len(self._changes)
-        values = n * math.prod((self._mixing, *self._alone)[-1].output_shape)  # per filter
+        values = n * math.prod(self._alone_shape)  # per filter
         size = max(MAX_VALUES_TOGETHER // values, 1)
         return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
     def _group(self, z: Array, changes: Array, filters: range) -> Array:
         """Return the logits without each of some filters, (filters, n, classes)."""
-        results = np.stack(
-            [
-                run(self._alone, self._changes[index].pre_activation(z, changes[index]))
-                for index in filters
-            ]
-        )  # (filters, n, *shape)
+        results = np.empty((len(filters), len(z), *self._alone_shape), np.float32)
+        for result, index in zip(results, filters, strict=True):
+            changed = self._changes[index].pre_activation(z, changes[index])
+            result[...] = run(self._alone, changed)
         if not self._together:
             return results
-        rows = results.reshape(-1, *results.shape[2:])  # (filters·n, *shape)
+        rows = results.reshape(-1, *self._alone_shape)  # (filters·n, *shape)
         return logits(self._together, rows).reshape(len(filters), len(z), -1)
 
 
