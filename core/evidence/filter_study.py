@@ -62,19 +62,19 @@ class FilterStudy:
         self._products = np.zeros((filters, filters))
 
     def measure(self, output: Array, labels: NDArray[np.uint8]) -> FilterBatch:
-        """Look at the layer's output (n, h, w, filters) for some images; change nothing."""
+        """Measure the layer's output (n, h, w, filters) for some images; change nothing."""
         cells = output.reshape(len(output), -1, output.shape[-1])  # (n, h·w, filters)
         flat = output.reshape(-1, output.shape[-1])  # (n·h·w, filters)
         return FilterBatch(
             peaks=cells.max(axis=1),
             cells=cells.argmax(axis=1),
-            sums={int(one): output[labels == one].sum(axis=0) for one in np.unique(labels)},
+            sums={int(label): output[labels == label].sum(axis=0) for label in np.unique(labels)},
             products=flat.T @ flat,
             logits=self._each_off.logits(output),
         )
 
     def add(self, part: slice, batch: FilterBatch) -> None:
-        """Collect what `measure` returned for a part of the images."""
+        """Add the result of `measure` for a part of the images."""
         self._peaks[part] = batch.peaks
         self._cells[part] = batch.cells
         for label, maps in batch.sums.items():
@@ -111,6 +111,7 @@ class FilterStudy:
         )
 
     def _correlations(self) -> NDArray[np.float64]:
+        """Return Pearson's correlation of each two filters, (filters, filters)."""
         cells = len(self._labels) * self._maps[0, :, :, 0].size
         means = self._maps.sum(axis=(0, 1, 2)) / cells
         covariances = self._products / cells - np.outer(means, means)
@@ -124,7 +125,7 @@ class FilterStudy:
 def _class_quantiles(
     responses: NDArray[np.float64], labels: NDArray[np.uint8]
 ) -> NDArray[np.float64]:
-    """`QUANTILES` of the responses (n, filters) to the images of each class, (filters, 10, 5)."""
+    """Return `QUANTILES` of responses (n, filters) to each class's images, (filters, 10, 5)."""
     quantiles = [
         np.quantile(responses[labels == label], QUANTILES, axis=0) for label in range(CLASSES)
     ]
@@ -134,7 +135,7 @@ def _class_quantiles(
 def _separations(
     responses: NDArray[np.float64], labels: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """AUC and its standard error for each filter and pair of classes, each (filters, 10, 10)."""
+    """Return AUC and standard error for each filter and two classes, each (filters, 10, 10)."""
     areas = np.full((responses.shape[1], CLASSES, CLASSES), 0.5)
     errors = np.zeros_like(areas)
     of_class = [np.sort(responses[labels == label], axis=0) for label in range(CLASSES)]

@@ -49,20 +49,20 @@ def compute(
     """Run the network over a split, some images at a time, in a few threads.
 
     Args:
-        network: One that takes 28×28 images and tells `CLASS_NAMES` apart.
+        network: A network for 28×28 images, with an output per class of `CLASS_NAMES`.
         split: Images in which each class occurs twice or more.
-        progress: Called now and then, in the caller's thread.
+        progress: Called after each batch, in the caller's thread.
         epochs: The network as it was at each of its checkpoints.
 
     Raises:
         InsightsError: openTSNE is not installed.
-        ValueError: A class has no two images, or the network's output is not one number a class.
+        ValueError: A class has no two images, or the network's output is not one number per class.
     """
     _check(network, split)
     require_embedding_package()
     stages = _Stages(progress, len(epochs))
-    # Matrices of a few images are too small for two BLAS threads: they cost more than they bring.
-    # Instead each thread of the pool takes other images. After Ctrl-C the pool ends with the
+    # Matrices of a few images are too small for two BLAS threads: starting them costs more than it
+    # saves. Instead each thread of the pool takes other images. After Ctrl-C the pool ends with the
     # batches that it was given, a fraction of a second later.
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(_THREADS) as pool:
         collected = _run_split(pool, network, split, stages)
@@ -188,7 +188,7 @@ class _Batch:
         features: float32 (n, inputs), the input of the last layer with weights.
         logits, probabilities: float32 (n, 10).
         responses: spatial layer's name to float64 (n, filters), the maps' means.
-        filters: convolution's name to what its filters do.
+        filters: convolution's name to the measurements of its filters.
     """
 
     features: Float
@@ -203,7 +203,7 @@ class _SplitRun:
 
     Attributes:
         features, probabilities, responses: As in `_Batch`, for all n images.
-        studies: convolution's name to what is collected of its filters.
+        studies: convolution's name to the measurements of its filters so far.
         tally: The network's right answers.
     """
 
@@ -249,7 +249,7 @@ class _SplitRun:
         return _Batch(features, z, x, responses, filters)
 
     def add(self, part: slice, batch: _Batch) -> None:
-        """Collect what `measure` returned for a part of the images."""
+        """Add the result of `measure` for a part of the images."""
         labels = self._split.labels[part]
         self.features[part] = batch.features
         self.probabilities[part] = batch.probabilities
@@ -261,5 +261,5 @@ class _SplitRun:
 
 
 def _class_means(responses: NDArray[np.float64], labels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The mean of the responses (n, filters) to the images of each class, (10, filters)."""
+    """Return the mean of the responses (n, filters) to the images of each class, (10, filters)."""
     return np.stack([responses[labels == label].mean(axis=0) for label in range(CLASSES)])

@@ -91,23 +91,22 @@ class Sample:
         """
         count, mixing = convolution.output_shape[-1], self._network.layers[at]
         between = self._network.layers[self._network.layers.index(convolution) + 1 : at]
-        maps = np.zeros((1, *convolution.output_shape), np.float32) + values
+        maps = np.full((1, *convolution.output_shape), values)
         constant = run(between, maps)  # (1, *mixing.input_shape), as if all filters were off
-        channels = channels_of(off, count, constant.shape[-1])
-        x = self._inputs[at]
         if len(off) <= count // 2:
+            channels = channels_of(off, count, constant.shape[-1])
             weights = ChannelChange(mixing, channels)
-            constant, x_off = constant[..., channels], x.channels(off)
+            constant, x_off = constant[..., channels], self._inputs[at].channels(off)
             for part in self._parts():
                 change = np.subtract(constant, x_off[part], order="C")
                 yield part, weights.pre_activation(self._sums[at][part], change)
             return
         # Fewer filters are on: begin with their channels at 0, and change these to x.
         on = [index for index in range(count) if index not in off]
-        constant[..., channels_of(on, count, constant.shape[-1])] = 0
+        channels = channels_of(on, count, constant.shape[-1])
+        constant[..., channels] = 0
         z = mixing.pre_activation(constant)  # (1, *mixing.output_shape)
-        weights = ChannelChange(mixing, channels_of(on, count, constant.shape[-1]))
-        x_on = x.channels(on)
+        weights, x_on = ChannelChange(mixing, channels), self._inputs[at].channels(on)
         for part in self._parts():
             yield part, weights.pre_activation(z, np.ascontiguousarray(x_on[part]))
 
