@@ -22,7 +22,8 @@ from core import dataset
 from core.cache import SAMPLE_SHARE
 from core.dataset import to_input
 from core.evidence import ablation
-from core.evidence.ablation import Off, Sample
+from core.evidence.ablation import Off
+from core.evidence.sample import Sample
 from core.models.model_folder import MODELS_DIR, ModelFolder
 
 SETS = 15

@@ -23,8 +23,9 @@ from threadpoolctl import threadpool_limits
 from core import dataset, packet
 from core.evidence import ablation
 from core.evidence import separation as evidence
-from core.evidence.ablation import Answers, Sample
+from core.evidence.answers import Answers
 from core.evidence.insights import Insights
+from core.evidence.sample import Sample
 from core.evidence.separation import Separation
 from core.models import attempts, model_folder
 from core.models.attempts import Attempt

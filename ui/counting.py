@@ -13,7 +13,7 @@ import streamlit as st
 
 from core import cache
 from core.cache import Version
-from core.evidence.ablation import Answers
+from core.evidence.answers import Answers
 from server.jobs import Job, TooManyJobs
 from ui import html
 

@@ -1,4 +1,4 @@
-"""What tells two classes apart: what each filter says by itself, and what its absence costs."""
+"""How well each filter separates two classes, and what switching it off costs their accuracy."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from core.evidence.insights import Insights
 
 Array = NDArray[np.float64]
 
-# The best eighth of a layer's filters: of 64 as many as a row of their sheet has.
-BEST = 8
+# A layer's best eighth of filters is marked: 8 of 64, a row of the grid of feature maps.
+MARKED_FRACTION = 8
 # A drop counts images lost less images won. Even if none was won, up to five lost may be chance: as
 # many tosses of a coin come out alike more often than once in twenty times (2 · 0.5⁵ = 0.06).
 LEAST_IMAGES = 6
@@ -22,14 +22,14 @@ LEAST_IMAGES = 6
 
 @dataclass(frozen=True, eq=False)
 class Separation:
-    """What the F filters of a convolution say about two classes, and do for them.
+    """How well the F filters of a convolution separate two classes, and the cost without each.
 
     Attributes:
         auc: (F,), the share of pairs, an image of the first class and one of the second, in which
             that of the first has the larger mean response; equal ones count half.
         low, high: (F,), its 95 % interval (DeLong).
-        images: how many images the two classes have.
-        right: how many of them the network gets right when only the two logits compete.
+        images: How many images the two classes have.
+        right: How many of them the network gets right when only the two logits compete.
         lost: integers (F,), how many fewer it gets right with this filter alone off.
     """
 
@@ -42,34 +42,34 @@ class Separation:
 
     @cached_property
     def strength(self) -> Array:
-        """How far each AUC is from no difference, |AUC − 0.5|, (F,)."""
+        """Distance of each AUC from no difference, |AUC − 0.5|, (F,)."""
         strength: Array = np.abs(self.auc - 0.5)
         return strength
 
     @cached_property
     def drop(self) -> Array:
-        """By how many percentage points the pair accuracy falls without each filter, (F,)."""
+        """Percentage points by which the pair accuracy falls without each filter, (F,)."""
         drop: Array = 100 * self.lost / self.images
         return drop
 
     @cached_property
     def separates(self) -> NDArray[np.bool_]:
-        """Which filters are the best eighth by strength, with an interval without 0.5, (F,)."""
+        """Mask of the best eighth by strength whose interval does not contain 0.5, (F,)."""
         return _among_largest(self.strength) & ((self.low > 0.5) | (self.high < 0.5))
 
     @cached_property
     def needed(self) -> NDArray[np.bool_]:
-        """Which filters are the eighth with the largest drop, of `LEAST_IMAGES` or more, (F,)."""
+        """Mask of the eighth with the largest drop, of `LEAST_IMAGES` or more, (F,)."""
         return _among_largest(self.lost) & (self.lost >= LEAST_IMAGES)
 
     @property
     def falling(self) -> list[int]:
-        """The filters by falling AUC; of equal ones the lower number first."""
+        """The filters in descending order of AUC; of equal ones the lower number first."""
         return [int(index) for index in np.argsort(-self.auc, kind="stable")]
 
     @property
     def strongest(self) -> list[int]:
-        """The filters by falling strength; of equal ones the lower number first."""
+        """The filters in descending order of strength; of equal ones the lower number first."""
         return [int(index) for index in np.argsort(-self.strength, kind="stable")]
 
     @property
@@ -80,20 +80,20 @@ class Separation:
 
 
 def separation(insights: Insights, layer: str, first: int, second: int, images: int) -> Separation:
-    """What the filters of a convolution say about two classes, labels 0–9, and do for them.
+    """Return how well a convolution's filters separate two classes, labels 0–9.
 
     Args:
-        insights: what was measured.
-        layer: the convolution's name.
-        first, second: the classes.
-        images: how many images the two have in the split that was measured.
+        insights: Measurements of the network.
+        layer: Name of the convolution.
+        first, second: The classes.
+        images: How many images the two have in the split that was measured.
     """
-    found = insights.filters[layer]
-    auc = found.auc[:, first, second].astype(np.float64)
-    half = statistics.Z_95 * found.auc_error[:, first, second].astype(np.float64)
+    filters = insights.filters[layer]
+    auc = filters.auc[:, first, second].astype(np.float64)
+    half = statistics.Z_95 * filters.auc_error[:, first, second].astype(np.float64)
     # Whole images, so that equal drops are equal: shares are kept in single precision.
     right = round(images * float(insights.pair_accuracy[first, second]))
-    without = found.ablation_pair_accuracy[:, first, second].astype(np.float64)
+    without = filters.ablation_pair_accuracy[:, first, second].astype(np.float64)
     return Separation(
         auc,
         np.clip(auc - half, 0, 1),
@@ -105,7 +105,7 @@ def separation(insights: Insights, layer: str, first: int, second: int, images: 
 
 
 def _among_largest(values: NDArray[np.number]) -> NDArray[np.bool_]:
-    """Which values are the largest eighth, at least one; those equal to the last of them, too."""
-    count = max(len(values) // BEST, 1)
+    """Return a mask of the largest eighth, at least one, with all that equal the last of them."""
+    count = max(len(values) // MARKED_FRACTION, 1)
     among: NDArray[np.bool_] = values >= np.sort(values)[-count]
     return among

@@ -1,4 +1,4 @@
-"""The statistics that the pages quote, each a few lines, with the source of its formula."""
+"""The statistics that the pages show, each with the source of its formula."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ Z_95 = 1.959963984540054
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share of which `right` of `count` cases were seen (Wilson, 1927).
+    """Return the 95 % interval of a share, given `right` of `count` cases (Wilson, 1927).
 
-    Unlike the plain normal interval it stays within 0 and 1 and has a width where all cases are
-    right. Raises ValueError where there is no case.
+    Unlike the normal approximation it stays within 0 and 1, and has a width when all cases are
+    right.
+
+    Raises:
+        ValueError: There is no case, or `right` is not between 0 and `count`.
     """
     if not 0 <= right <= count or count == 0:
         raise ValueError(f"{right} of {count} is not a share")
@@ -28,16 +31,18 @@ def wilson(right: int, count: int) -> tuple[float, float]:
 
 
 def auc(above: Array, below: Array) -> tuple[float, float]:
-    """The area under the ROC curve and its standard error (DeLong, DeLong, Clarke-Pearson, 1988).
+    """Return the area under the ROC curve and its standard error.
 
     The area is the share of pairs, one value of each group, in which that of `above` is the larger
     one; a pair of equal values counts half. So 0.5 is no difference, and 1 perfect separation.
 
     Args:
-        above, below: the two groups' values, each sorted, two or more.
+        above, below: The two groups' values, each sorted, two or more.
 
     Returns:
-        The area, 0 to 1, and its standard error, 0 where the groups do not overlap at all.
+        The area, 0 to 1, and its standard error, 0 if the groups do not overlap at all.
+
+    Source: DeLong, DeLong and Clarke-Pearson, 1988.
     """
     # For each value the share of the other group that it exceeds.
     exceeds = _share_below(above, below)
@@ -47,7 +52,7 @@ def auc(above: Array, below: Array) -> tuple[float, float]:
 
 
 def _share_below(values: NDArray[np.number], others: NDArray[np.number]) -> Array:
-    """For each value, the share of the sorted `others` that are smaller, equal ones counted half"""
+    """Return for each value the share of the sorted `others` below it; equal ones count half."""
     smaller = np.searchsorted(others, values, "left")
     not_larger = np.searchsorted(others, values, "right")
     shares: Array = (smaller + not_larger) / (2 * len(others))
@@ -55,12 +60,12 @@ def _share_below(values: NDArray[np.number], others: NDArray[np.number]) -> Arra
 
 
 def spearman(first: NDArray[np.number], second: NDArray[np.number]) -> float:
-    """Spearman's rank correlation of two lists of equal length, −1 to 1 (Spearman, 1904).
+    """Return Spearman's rank correlation of two lists of equal length, −1 to 1 (Spearman, 1904).
 
-    It is Pearson's correlation of the ranks, where equal values share their mean rank; 0 where one
+    It is Pearson's correlation of the ranks, where equal values share their mean rank; 0 if one
     list has the same value throughout.
     """
-    # How many values are smaller, equal ones counted half, is the rank but for a constant.
+    # A value's rank is, up to a constant and a factor, the share of values below it.
     ranks = [_share_below(values, np.sort(values)) for values in (first, second)]
     one, other = (rank - rank.mean() for rank in ranks)
     scale = math.sqrt((one @ one) * (other @ other))
@@ -68,16 +73,16 @@ def spearman(first: NDArray[np.number], second: NDArray[np.number]) -> float:
 
 
 def principal_components(points: NDArray[np.floating], count: int = 2) -> Array:
-    """Coordinates along the directions in which points vary most (PCA; Pearson, 1901).
+    """Return coordinates along the directions in which points vary most (PCA; Pearson, 1901).
 
     Args:
         points: (n, dimensions).
-        count: how many directions.
+        count: How many directions.
 
     Returns:
         float64 (n, count), each column with mean 0, the first with the largest variance. A
-        direction's sign is free: it is chosen so that its largest weight is positive. Where there
-        are fewer dimensions than directions, the others are 0.
+        direction's sign is free: it is chosen so that its largest weight is positive. If there
+        are fewer dimensions than directions, the remaining columns are 0.
     """
     centred = points.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
     # Ascending, so the last ones vary most.

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.dataset import CLASS_NAMES
-from core.evidence.ablation import Answers
+from core.evidence.answers import Answers
 from core.evidence.statistics import cross_entropy
 from core.models.attempts import Attempt
 

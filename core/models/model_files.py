@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 
 from core.command_line.progress import Progress
 from core.dataset import Split
-from core.evidence.insights import Insights, compute
+from core.evidence.insights import Insights
+from core.evidence.measure import compute
 from core.models.checkpoints import Weights, parse_checkpoints
 from core.models.history import parse_history
 from core.models.reading import Stamp

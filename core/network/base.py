@@ -10,9 +10,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
-from core.network.activations import ACTIVATIONS
+from core.network.activations import ACTIVATIONS, relu_in_place
 from core.network.geometry import Slide
-from core.network.keras_file import Array, ModelError, Shape
+from core.network.types import Array, ModelError, Shape
 
 Arguments = ParamSpec("Arguments")
 AnyLayer = TypeVar("AnyLayer", bound="Layer")
@@ -81,9 +81,18 @@ class Layer:
         """
         return x
 
-    def activate(self, z: Array, out: Array | None = None) -> Array:
-        """Return the activation of a pre-activation; overwrite `out` if it is given."""
-        return z if self.activation is None else ACTIVATIONS[self.activation](z, out)
+    def activate(self, z: Array, overwrite: bool = False) -> Array:
+        """Return the activation of a pre-activation z, (n, *output_shape).
+
+        Args:
+            z: What `pre_activation` returned.
+            overwrite: Whether z may be overwritten, which is faster.
+        """
+        if self.activation is None:
+            return z
+        if overwrite and self.activation == "relu":
+            return relu_in_place(z)
+        return ACTIVATIONS[self.activation](z)
 
     def with_weights(self, weights: Mapping[str, Array]) -> Layer:
         """Return the same layer with other weights, of the same names and shapes."""
@@ -94,8 +103,8 @@ class Layer:
     def __call__(self, x: Array) -> Array:
         """Return the layer's output (n, *output_shape) for a batch `x` (n, *input_shape)."""
         z = self.pre_activation(x)
-        # Only this call has a new z, so it may be overwritten. x belongs to the caller.
-        return self.activate(z, out=None if z is x else z)
+        # z may be overwritten if it is a new array. x belongs to the caller.
+        return self.activate(z, overwrite=z is not x)
 
     def __repr__(self) -> str:
         """Return name, kind and shapes, for debugging."""

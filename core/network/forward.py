@@ -8,7 +8,7 @@ Nothing changes after construction, so any number of threads may share a network
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -17,8 +17,9 @@ import numpy as np
 
 from core.network.base import Layer
 from core.network.geometry import Field
-from core.network.keras_file import Array, KerasFile, Shape
+from core.network.keras_file import KerasFile
 from core.network.keras_layers import read_layer
+from core.network.types import Array, Shape
 
 # Images at a time, few enough that their feature maps stay in the processor's cache from one layer
 # to the next: with the tutorial's network 8 to 32 take the same time, fewer or more take longer.
@@ -185,3 +186,16 @@ class Network:
                 f"not {images.shape}."
             )
         return images
+
+
+def logits(layers: Sequence[Layer], x: Array) -> Array:
+    """Return the pre-activation of the last layer, (n, *output_shape).
+
+    Args:
+        layers: All layers of a network, or some at its end.
+        x: A batch of the first one's input, (n, *input_shape).
+    """
+    *before, last = layers
+    for layer in before:
+        x = layer(x)
+    return last.pre_activation(x)

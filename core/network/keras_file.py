@@ -1,9 +1,9 @@
 """A `.keras` archive, read without Keras: what its layers are and what their weights hold.
 
 The format is a zip archive of `config.json` (the layers, in order) and `model.weights.h5` (an HDF5
-file of their weights). Keras rebuilds Python objects from it; this module only reads numbers. It
-takes a file from a stranger's hands, so nothing in it is executed, and each size is compared with
-what it may be before memory is set aside for it.
+file of their weights). Keras rebuilds Python objects from it; this module only reads numbers. The
+file may come from a stranger: nothing in it is executed, and each size is compared with its limit
+before memory is allocated.
 """
 
 from __future__ import annotations
@@ -16,132 +16,22 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, BinaryIO, Self, TypeGuard
+from typing import Any, BinaryIO, Self
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
+from core.network.layer_config import LayerConfig, is_size, shortened
+from core.network.types import Array, ModelError, Shape
 from core.paths import readable
-
-Array = NDArray[np.float32]
-Shape = tuple[int, ...]
 
 MAX_CONFIG_BYTES = 4 * 2**20
 MAX_WEIGHTS_BYTES = 256 * 2**20  # optimizer state included, which triples what Adam trained
 
 # What h5py raises on damage, depending on where the damage is.
 HDF5_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError, OverflowError)
-
-MAX_FLOAT32 = float(np.finfo(np.float32).max)
-
-# Properties that shape training, or the weights before it, but not what the trained network does.
-TRAINING_ONLY = {
-    *("trainable", "momentum", "renorm_momentum", "synchronized", "activity_regularizer"),
-    *("rate", "seed", "noise_shape"),
-    *(
-        f"{weight}_{role}"
-        for weight in ("kernel", "bias", "beta", "gamma", "moving_mean", "moving_variance")
-        for role in ("initializer", "regularizer", "constraint")
-    ),
-}
-
-
-class ModelError(Exception):
-    """A model cannot be opened; the message is one sentence for the person who chose the file."""
-
-
-@dataclass(frozen=True)
-class LayerConfig:
-    """One layer as `config.json` describes it, with typed access to its properties.
-
-    The accessors raise `ModelError`, naming the layer and the property, for any value outside what
-    they promise. They remember what was asked for, so that `refuse_unread` finds the rest.
-    """
-
-    file: str
-    name: str
-    kind: str  # the Keras class name
-    properties: Mapping[str, Any]
-    _read: set[str] = field(default_factory=lambda: {"name", "dtype"})
-
-    def error(self, what: str) -> ModelError:
-        """The exception to raise for this layer; `what` completes "the layer ..."."""
-        return ModelError(f'{self.file}: the layer "{self.name:.60}" ({self.kind:.60}) {what}.')
-
-    def refuse(self, key: str, supported: str) -> ModelError:
-        """The exception to raise for the value of one property."""
-        value = _shortened(self.properties.get(key))
-        return self.error(f"has {key}={value}, but only {supported} is supported")
-
-    def choice(self, key: str, supported: Collection[Any]) -> Any:
-        """A property that must be one of the `supported` values."""
-        value = self._take(key)
-        # Compared as JSON, because Python takes true and 1 for equal.
-        if json.dumps(value) not in map(json.dumps, supported):
-            raise self.refuse(key, " or ".join(map(json.dumps, supported)))
-        return value
-
-    def integer(self, key: str) -> int:
-        """A positive integer."""
-        value = self._take(key)
-        if not _is_size(value):
-            raise self.refuse(key, "a positive integer")
-        return value
-
-    def pair(self, key: str) -> tuple[int, int]:
-        """Two positive integers: along the rows, along the columns."""
-        value = self._take(key)
-        if not (isinstance(value, list) and len(value) == 2 and all(map(_is_size, value))):
-            raise self.refuse(key, "a pair of positive integers")
-        return value[0], value[1]
-
-    def number(self, key: str) -> float:
-        """A finite number that is not negative."""
-        value = self._take(key)
-        if type(value) not in (int, float) or not 0 <= value <= MAX_FLOAT32:
-            raise self.refuse(key, "a number of at least 0")
-        return float(value)
-
-    def numbers(self, key: str, shape: Shape) -> Array:
-        """A finite number, or nested lists of them, that broadcast to `shape` (no batch axis)."""
-        value = self._take(key)
-        match value:
-            case {"class_name": "__numpy__", "config": {"value": list(numbers)}}:
-                value = numbers
-        try:
-            array = np.array(value, dtype=np.float32)
-            fits = np.broadcast_shapes(array.shape, shape) == shape and np.isfinite(array).all()
-        except (TypeError, ValueError, OverflowError):
-            fits = False
-        if not fits:
-            raise self.refuse(key, f"a finite number, or a list of them that fits {shape},")
-        return array
-
-    def require_float32(self) -> None:
-        """Raise `ModelError` if the layer computes in another type, or in several."""
-        policy = self.properties.get("dtype")
-        match policy:
-            case {"class_name": "DTypePolicy", "config": {"name": str(name)}}:
-                policy = name
-        if policy != "float32":
-            raise self.error(f"has dtype={_shortened(policy)}, but only float32 is supported")
-
-    def refuse_unread(self) -> None:
-        """Raise `ModelError` for a property that is set but that no accessor was asked for.
-
-        Keras grows new properties; a version that adds one writes null or false where it is unused.
-        """
-        for key, value in self.properties.items():
-            if value and key not in self._read and key not in TRAINING_ONLY:
-                raise self.refuse(key, f"a {self.kind} without it")
-
-    def _take(self, key: str) -> Any:
-        self._read.add(key)
-        return self.properties.get(key)
 
 
 class KerasFile:
@@ -195,14 +85,14 @@ class KerasFile:
         self._zip.close()
 
     def read_weights(self, layer: LayerConfig, shapes: Mapping[str, Shape]) -> Mapping[str, Array]:
-        """The weights of one of `self.layers`, read-only float32 arrays.
+        """Return the weights of one of `self.layers`, read-only float32 arrays.
 
         Args:
-            layer: one of `self.layers`.
-            shapes: name and shape of each of its weights, in the order in which Keras saves them.
+            layer: One of `self.layers`.
+            shapes: Name and shape of each of its weights, in the order in which Keras saves them.
 
         Raises:
-            ModelError: the weights are missing, have other shapes or types, are stored in a way
+            ModelError: The weights are missing, have other shapes or types, are stored in a way
                 that Keras never does, or hold values that are not finite.
         """
         try:
@@ -233,7 +123,7 @@ class KerasFile:
         kind, config = model["class_name"], model["config"]
         if kind not in ("Sequential", "Functional") or not _is_keras_own(model):
             raise self._error(
-                f"holds a {_shortened(kind)} model; only Sequential and Functional can be opened"
+                f"holds a {shortened(kind)} model; only Sequential and Functional can be opened"
             )
         entries = config["layers"]
         layers = [self._read_layer(entry) for entry in entries]
@@ -248,7 +138,7 @@ class KerasFile:
             if outputs not in ([names[-1], 0, 0], [[names[-1], 0, 0]]):
                 raise self._error(
                     f'must have its last layer "{names[-1]:.60}" as its one output, but has '
-                    f"output_layers={_shortened(outputs)}"
+                    f"output_layers={shortened(outputs)}"
                 )
         if layers and layers[0].kind == "InputLayer":
             source, *layers = layers
@@ -265,10 +155,10 @@ class KerasFile:
         if not (
             isinstance(batch_shape, list)
             and len(batch_shape) == 4
-            and all(map(_is_size, batch_shape[1:]))
+            and all(map(is_size, batch_shape[1:]))
         ):
             raise self._error(
-                f"has an InputLayer with batch_shape={_shortened(batch_shape)}, but only a fixed "
+                f"has an InputLayer with batch_shape={shortened(batch_shape)}, but only a fixed "
                 "height, width and number of channels is supported"
             )
         _, height, width, channels = batch_shape
@@ -281,7 +171,7 @@ class KerasFile:
             raise TypeError("names are strings")
         if readable(layer.name) != layer.name:
             raise self._error(
-                f"has a layer whose name {_shortened(layer.name)} is not printable text: rename it"
+                f"has a layer whose name {shortened(layer.name)} is not printable text: rename it"
             )
         if not _is_keras_own(entry):
             raise layer.error("is a custom object, and custom code is never run")
@@ -366,18 +256,6 @@ class KerasFile:
         return array
 
 
-def _is_size(value: object) -> TypeGuard[int]:
-    return type(value) is int and 0 < value < 2**31
-
-
-def _shortened(value: object) -> str:
-    try:
-        text = json.dumps(value)
-    except RecursionError:  # lists in lists in lists
-        text = str(type(value))
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def _is_keras_own(entry: Mapping[str, Any]) -> bool:
     """Return whether a serialised object is of a class that Keras itself defines."""
     package = str(entry.get("module")).split(".")[0]
@@ -400,20 +278,21 @@ def _check_chained(layer: LayerConfig, nodes: Any, previous: str | None) -> None
         raise layer.error("has inbound_nodes with several inputs; branches are not supported")
     if source != [previous, 0, 0]:
         raise layer.error(
-            f"has inbound_nodes from {_shortened(source[0])} instead of the layer before it; "
+            f"has inbound_nodes from {shortened(source[0])} instead of the layer before it; "
             "branches are not supported"
         )
     for key, value in nodes[0]["kwargs"].items():
         if value:
-            raise layer.error(f"is called with {key}={_shortened(value)}, which is not supported")
+            raise layer.error(f"is called with {key}={shortened(value)}, which is not supported")
 
 
 def _group_names(layers: Collection[LayerConfig]) -> dict[str, str]:
-    """Layer name to its HDF5 group: the class in snake case, numbered from the second on.
+    """Return each layer's HDF5 group: its class in snake case, numbered from the second on.
 
-    Keras itself finds the group so (`_load_container_state` in `keras.src.saving.saving_lib`).
-    Newer versions also write the layer's name to an attribute of it. That stays unread: HDF5 keeps
-    such strings in a structure (the global heap) that can be damaged so that reading never ends.
+    Keras finds the group in the same way (`_load_container_state` in
+    `keras.src.saving.saving_lib`). Newer versions also write the layer's name to an attribute of
+    it. That is not read: HDF5 stores such strings in a structure (the global heap) that can be
+    damaged so that reading never ends.
     """
     seen: Counter[str] = Counter()
     names = {}
@@ -427,7 +306,7 @@ def _group_names(layers: Collection[LayerConfig]) -> dict[str, str]:
 
 
 def _hard_linked(group: h5py.Group, key: str, layer: LayerConfig) -> Any:
-    """A member of an HDF5 group, unless it is a link that may lead elsewhere."""
+    """Return a member of an HDF5 group; refuse a link that may lead to another file."""
     link = group.get(key, getlink=True)
     if link is None:
         raise layer.error(

@@ -8,21 +8,24 @@ from collections.abc import Callable, Mapping
 from core.network.activations import ACTIVATIONS
 from core.network.base import Layer
 from core.network.geometry import Slide
-from core.network.keras_file import Array, LayerConfig, Shape
+from core.network.layer_config import LayerConfig
 from core.network.layers import (
-    Activation,
     AveragePooling2D,
-    BatchNormalization,
     Conv2D,
     Dense,
-    Dropout,
     Flatten,
     GlobalAveragePooling2D,
     MaxPooling2D,
+)
+from core.network.pointwise_layers import (
+    Activation,
+    BatchNormalization,
+    Dropout,
     ReLU,
     Rescaling,
     Softmax,
 )
+from core.network.types import Array, Shape
 
 MAX_VALUES = 2**25
 """Numbers that one image may take up in one layer: 128 MiB of float32."""

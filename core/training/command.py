@@ -9,7 +9,8 @@ from pathlib import Path
 from core.command_line.interrupts import status_of
 from core.command_line.progress import ProgressBar
 from core.dataset import DatasetError, load_split
-from core.evidence.insights import InsightsError, require_embedding_package
+from core.evidence.embedding import require_embedding_package
+from core.evidence.insights import InsightsError
 from core.models.model_files import INSIGHTS_FILE
 from core.models.model_folder import MODELS_DIR, ModelFolder
 from core.models.staging import OutputError, StagedFolder

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import cache, dataset
 from core.dataset import CLASS_NAMES, to_input
-from core.evidence.ablation import Answers
+from core.evidence.answers import Answers
 from server import jobs
 from tests.pages.conftest import Open, assert_sound, text
 from ui import counting

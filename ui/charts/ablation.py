@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from core.dataset import CLASS_NAMES
-from core.evidence.ablation import Answers
+from core.evidence.answers import Answers
 from core.pictures.scales import FloatArray
 from ui import html
 from ui.charts.vega import MAX_FILTER_LABELS, Spec, rows_data

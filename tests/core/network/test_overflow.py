@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 
 from core.dataset import Split, load_split, to_input
-from core.evidence import ablation, insights
+from core.evidence import ablation_command, insights_command
+from core.evidence.answers import count_answers
+from core.evidence.measure import compute
+from core.evidence.sample import Sample
 from core.models.model_folder import MODELS_DIR
 from core.network import BatchNormalization, Layer, ModelError, Network, ReLU, Rescaling
 
@@ -51,9 +54,9 @@ USES: dict[str, Callable[[Network, Split], object]] = {
     "activations": lambda network, split: network.activations(to_input(split.images[:1])),
     "pre-activations": lambda network, split: network.pre_activations(to_input(split.images[:1])),
     "predict": lambda network, split: network.predict(to_input(split.images)),
-    "insights": insights.compute,
-    "count": lambda network, split: ablation.count(network, split, lambda *_: None),
-    "sample": ablation.Sample,
+    "insights": compute,
+    "count": lambda network, split: count_answers(network, split, lambda *_: None),
+    "sample": Sample,
 }
 
 
@@ -110,8 +113,8 @@ def test_the_commands_print_the_sentence(
         ]
     )
     model.save(tmp_path / "model.keras")
-    assert insights.main([str(tmp_path)]) == 1
-    assert ablation.main([str(tmp_path), "second:1"]) == 1
+    assert insights_command.main([str(tmp_path)]) == 1
+    assert ablation_command.main([str(tmp_path), "second:1"]) == 1
     lines = re.split(r"[\r\n]+", capsys.readouterr().err.strip())
     sentences = [line for line in lines if not re.match(r"\[.*\d% |\s*$", line)]
     assert len(sentences) == 2
