@@ -26,7 +26,7 @@ from core.evidence import ablation
 from core.network import Network
 from server import jobs
 from tests.pages.conftest import COMPARED, PAGES, PARTS, Open, assert_sound, html, text
-from ui.controls import URL_ONLY
+from tests.pages.visit import switch_page
 
 MARK = "<b id=hostile>"
 # What each page shows, whatever else is in view.
@@ -176,14 +176,6 @@ MOVES = st.builds(
     JUNK,
     JSON,
 )
-
-
-def switch_page(app: AppTest, page: str) -> AppTest:
-    """Follows a link in the navigation. Streamlit's browser side leaves out of the address what no
-    widget is bound to; AppTest would keep it, and nothing would have to carry it over."""
-    for name in URL_ONLY:
-        app.query_params.pop(name, None)
-    return app.switch_page(f"pages/{page}.py").run()
 
 
 def set_widget(app: AppTest, place: int, share: float, text: str) -> AppTest:

@@ -30,6 +30,7 @@ from tests.pages.conftest import (
     html,
     text,
 )
+from tests.pages.visit import switch_page
 
 TUTORIAL = model_folder.MODELS_DIR / "tutorial"
 
@@ -51,10 +52,10 @@ def put_model(folder: Path, *names: str) -> None:
 
 def test_state_survives_a_page_switch(open_page: Open) -> None:
     app = open_page("filter_explorer", image=77, layer="conv_layer_3", filter=33)
-    app.switch_page("pages/home.py").run()
-    app.switch_page("pages/class_comparison.py").run()
+    switch_page(app, "home")
+    switch_page(app, "class_comparison")
     assert compared(app) == 33
-    app.switch_page("pages/filter_explorer.py").run()
+    switch_page(app, "filter_explorer")
     assert_sound(app)
     assert explored(app) == ("conv_layer_3", 33)
     assert "test image 77," in text(app)

@@ -1,31 +1,21 @@
 """Every file that a page offers can be made and says what the page says."""
 
 import io
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-import ui.downloads
 from core import cache
 from tests.pages.conftest import VIEWS, Open, assert_sound
-
-Files = dict[str, Callable[[], bytes]]
+from tests.pages.visit import Files, collect_files
 
 
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> Files:
-    """Collects what the pages offer, by the files' names."""
-    offered: Files = {}
-
-    def collect(*files: ui.downloads.File, key: str = "download") -> None:
-        assert key
-        offered.update({name: make for _, name, make in files})
-
-    monkeypatch.setattr(ui.downloads, "downloads", collect)
-    return offered
+    """Collect what the pages offer."""
+    return collect_files(monkeypatch)
 
 
 @pytest.mark.parametrize(("page", "part"), VIEWS)

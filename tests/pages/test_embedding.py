@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import ui.downloads
 from core import cache
 from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights
 from core.network import ModelError
 from tests.pages.conftest import Open, assert_sound, text
+from tests.pages.visit import collect_files
 from ui.components import image_map
 
 
@@ -109,12 +109,7 @@ def test_the_nearest_on_the_map(open_page: Open) -> None:
 
 
 def test_the_table_is_the_map(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    files: dict[str, Any] = {}
-    monkeypatch.setattr(
-        ui.downloads,
-        "downloads",
-        lambda *given: files.update({name: make for _, name, make in given}),
-    )
+    files = collect_files(monkeypatch)
     open_page("embedding", model="tutorial")
     table = pd.read_csv(io.BytesIO(files["tutorial_neighbours.csv"]()))
     insights = measured()

@@ -20,6 +20,7 @@ from core.pictures.scales import Scale, to_indices
 from core.pictures.shades import SHADES
 from core.pictures.sheets import tile
 from tests.pages.conftest import Open, assert_sound, text
+from tests.pages.visit import collect_files
 
 
 def sent(app: AppTest, component: str) -> bytes:
@@ -140,11 +141,7 @@ def test_the_sheet_has_all_maps_of_each_epoch(open_page: Open) -> None:
 def test_the_files_have_the_values_themselves(
     open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = {}
-    monkeypatch.setattr(
-        "ui.downloads.downloads",
-        lambda *given, **_: files.update({name: make for _, name, make in given}),
-    )
+    files = collect_files(monkeypatch)
     open_page("filter_explorer", layer="conv_layer_3", filter=7, image=42, panel="epochs")
     arrays = np.load(io.BytesIO(files["conv_layer_3_filter7_image42_epochs.npz"]()))
     kernel = at_epoch("tuned", 24).get_layer("conv_layer_3").kernel.numpy()[..., 7]
