@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -155,7 +155,8 @@ def epoch(epochs: Sequence[int]) -> int:
 
 def panel(panels: Sequence[str], key: str = "panel") -> str:
     """Return the chosen part of a page, the only one drawn; the first by default."""
-    return segments(key, "Panel", panels, "Part of the page", label_visibility="collapsed")
+    refusal = "Part of the page {wrong} does not exist: showing {chosen}."
+    return segments(key, "Panel", panels, refusal, is_label_visible=False)
 
 
 def clicked(chart: str, selection: str) -> list[dict[str, Any]]:
@@ -171,8 +172,7 @@ def clicked(chart: str, selection: str) -> list[dict[str, Any]]:
 def shared_scale() -> bool:
     """Return whether all maps share one colour scale; by default each map has its own."""
     names = {"map": "per map", "shared": "shared"}
-    scale = segments("scale", "Colour scale", list(names), format_func=names.__getitem__)
-    return scale == "shared"
+    return segments("scale", "Colour scale", names) == "shared"
 
 
 def class_pair() -> tuple[int, int]:
@@ -181,8 +181,22 @@ def class_pair() -> tuple[int, int]:
 
 
 def _class_label(key: str, title: str) -> int:
-    labels = {str(label): html.class_label(label) for label in range(len(CLASS_NAMES))}
-    return int(selectbox(key, title, list(labels), format_func=labels.__getitem__))
+    labels = {html.class_label(label): label for label in range(len(CLASS_NAMES))}
+    # A link may have the label alone, as PARAMETERS says, or what the control displays.
+    names = {str(label): name for name, label in labels.items()}
+    text = read(key, lambda text: text in names or text in labels)
+    chosen = names.get(text.valid or PARAMETERS[key].default, text.valid) or ""
+    refuse_number(title, text.wrong, 0, len(CLASS_NAMES) - 1, chosen)
+    show(key, chosen)
+    st.selectbox(title, list(labels), key=key, on_change=_take_class, args=(key, labels))
+    return labels[chosen]
+
+
+def _take_class(key: str, labels: Mapping[str, int]) -> None:
+    # What comes from a browser may be anything.
+    label = labels.get(str(st.session_state[key]))
+    if label is not None:
+        set_parameters(**{key: label})
 
 
 def picked_images(key: str, label: int, labels: npt.NDArray[np.uint8]) -> list[int]:
@@ -256,8 +270,9 @@ def filters_off(network: Network) -> Off:
 
 def off_means_mean() -> bool:
     """Return whether a filter that is off gives its mean everywhere; by default it gives 0."""
+    refusal = "A filter that is off cannot give {wrong}: it gives {chosen}."
     title = "A filter that is off gives"
-    return segments("off_gives", title, ("0", "its mean")) == "its mean"
+    return segments("off_gives", title, ("0", "its mean"), refusal) == "its mean"
 
 
 def map_of_components() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, TypedDict
 
 import streamlit as st
@@ -45,60 +45,60 @@ def number_input(key: str, title: str, low: int, high: int, help_text: str | Non
 def segments(
     key: str,
     title: str,
-    options: Sequence[str],
-    what: str = "",
+    options: Sequence[str] | Mapping[str, str],
+    refusal: str = "",
     *,
-    format_func: Callable[[str], str] = str,
-    label_visibility: Literal["visible", "collapsed"] = "visible",
+    is_label_visible: bool = True,
 ) -> str:
     """Draw a choice of a few options, the first one by default, and return the chosen one.
 
     Args:
         key: The parameter.
         title: The widget's label.
-        options: Values of the parameter.
-        what: Name of the choice in a refusal; the title by default.
-        format_func: Return an option as it is displayed.
-        label_visibility: Whether the label is displayed.
+        options: Values of the parameter; a mapping has what is displayed of each, which a link may
+            have as well.
+        refusal: Sentence about a value that is no option, with {wrong} and {chosen}; by default,
+            that it does not exist.
+        is_label_visible: Whether the label is displayed.
     """
-    text = read(key, options.__contains__, options[0])
-    chosen = text.valid or options[0]
-    refuse_choice(what or title, text.wrong, format_func(chosen))
+    names = dict(options) if isinstance(options, Mapping) else {name: name for name in options}
+    values = {name: value for value, name in names.items()} | {value: value for value in names}
+    default = next(iter(names))
+    text = read(key, values.__contains__, default)
+    chosen = values[text.valid or default]
+    if text.wrong is not None:
+        refusal = refusal or f"{title} {{wrong}} does not exist: showing {{chosen}}."
+        refuse(refusal.format(wrong=quoted(text.wrong), chosen=names[chosen]))
     show(key, chosen)
     st.segmented_control(
         title,
-        options,
+        list(names),
         required=True,
-        format_func=format_func,
+        format_func=names.__getitem__,
         key=key,
-        label_visibility=label_visibility,
+        label_visibility="visible" if is_label_visible else "collapsed",
         on_change=take_choice,
-        args=(key, options, options[0]),
+        args=(key, names, default),
     )
     return chosen
 
 
-def selectbox(
-    key: str,
-    title: str,
-    options: Sequence[str],
-    default: str | None = None,
-    format_func: Callable[[str], str] = str,
-) -> str:
-    """Draw a choice of many options and return the chosen one; arguments as in `segments`."""
+def selectbox(key: str, title: str, options: Sequence[str], default: str | None = None) -> str:
+    """Draw a choice of many options and return the chosen one.
+
+    Args:
+        key: The parameter.
+        title: The widget's label.
+        options: Values of the parameter.
+        default: Its default, where that depends on the options.
+    """
     default = default or PARAMETERS[key].default
     text = read(key, options.__contains__, default)
     chosen = text.valid or default
-    refuse_choice(title, text.wrong, format_func(chosen))
+    if text.wrong is not None:
+        refuse(f"{title} {quoted(text.wrong)} does not exist: showing {chosen}.")
     show(key, chosen)
-    st.selectbox(
-        title,
-        options,
-        format_func=format_func,
-        key=key,
-        on_change=take_choice,
-        args=(key, options, default),
-    )
+    st.selectbox(title, options, key=key, on_change=take_choice, args=(key, options, default))
     return chosen
 
 
@@ -108,12 +108,6 @@ def take_choice(key: str, options: Collection[str], default: str, **others: obje
     # What comes from a browser may be anything.
     if isinstance(value, str) and value in options:
         set_parameters(**{key: None if value == default else value}, **others)
-
-
-def refuse_choice(what: str, wrong: str | None, shown: str) -> None:
-    """Refuse a value that is no choice; None for nothing to refuse."""
-    if wrong is not None:
-        refuse(f"{what} {quoted(wrong)} does not exist: showing {shown}.")
 
 
 def refuse_number(what: str, wrong: str | None, low: int, high: int, shown: str) -> None:

@@ -25,8 +25,7 @@ from core.dataset import CLASS_NAMES
 from core.evidence import ablation
 from core.network import Network
 from server import jobs
-from tests.pages.conftest import COMPARED, PAGES, PARTS, Open, assert_sound, html, text
-from tests.pages.visit import switch_page
+from tests.pages.conftest import COMPARED, PAGES, PARTS, Open, assert_sound, go_to, html, text
 
 MARK = "<b id=hostile>"
 # What each page shows, whatever else is in view.
@@ -158,7 +157,7 @@ class Move:
         """The app after it."""
         match self.kind:
             case "switch":
-                return switch_page(app, self.page)
+                return go_to(app, self.page)
             case "widget":
                 return set_widget(app, self.place, self.share, self.text)
             case "again":

@@ -68,6 +68,12 @@ def open_page() -> Open:
     return open_page
 
 
+def go_to(app: AppTest, page: str) -> AppTest:
+    """Follow a link to another page, which keeps the parameters of the URL."""
+    app._page_hash = calc_hash(page)
+    return app.run()
+
+
 def html(app: AppTest) -> str:
     """All HTML on the page, styles left out."""
     bodies = "".join(element.proto.body for element in app.get("html"))

@@ -19,10 +19,10 @@ from tests.pages.conftest import (
     assert_sound,
     compared,
     explored,
+    go_to,
     html,
     text,
 )
-from tests.pages.visit import switch_page
 
 LAYERS = ("conv_layer_1", "pool_layer_2", "conv_layer_3", "pool_layer_4")
 RANDOM_ADDRESSES = 200  # for each page
@@ -381,8 +381,8 @@ def test_a_refused_value_is_named_once(
     if "images" not in "".join(address):  # What a field holds stays wrong.
         app.number_input(key="image").set_value(5).run()
         assert refusals(app) == ""
-        switch_page(app, "home")
-        switch_page(app, page)
+        go_to(app, "home")
+        go_to(app, page)
         assert refusals(app) == ""
 
 

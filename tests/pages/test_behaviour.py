@@ -27,10 +27,10 @@ from tests.pages.conftest import (
     assert_sound,
     compared,
     explored,
+    go_to,
     html,
     text,
 )
-from tests.pages.visit import switch_page
 
 TUTORIAL = model_folder.MODELS_DIR / "tutorial"
 
@@ -52,10 +52,10 @@ def put_model(folder: Path, *names: str) -> None:
 
 def test_state_survives_a_page_switch(open_page: Open) -> None:
     app = open_page("filter_explorer", image=77, layer="conv_layer_3", filter=33)
-    switch_page(app, "home")
-    switch_page(app, "class_comparison")
+    go_to(app, "home")
+    go_to(app, "class_comparison")
     assert compared(app) == 33
-    switch_page(app, "filter_explorer")
+    go_to(app, "filter_explorer")
     assert_sound(app)
     assert explored(app) == ("conv_layer_3", 33)
     assert "test image 77," in text(app)

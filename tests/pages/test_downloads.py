@@ -9,7 +9,7 @@ from PIL import Image
 
 from core import cache
 from tests.pages.conftest import VIEWS, Open, assert_sound
-from tests.pages.visit import Files, collect_files
+from tests.pages.files import Files, collect_files
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights
 from core.network import ModelError
 from tests.pages.conftest import Open, assert_sound, text
-from tests.pages.visit import collect_files
+from tests.pages.files import collect_files
 from ui.components import image_map
 
 

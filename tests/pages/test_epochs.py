@@ -20,7 +20,7 @@ from core.pictures.scales import Scale, to_indices
 from core.pictures.shades import SHADES
 from core.pictures.sheets import tile
 from tests.pages.conftest import Open, assert_sound, text
-from tests.pages.visit import collect_files
+from tests.pages.files import collect_files
 
 
 def sent(app: AppTest, component: str) -> bytes:

@@ -10,8 +10,7 @@ from keras import layers
 
 from core.models import model_folder
 from core.network import Network
-from tests.pages.conftest import COMPARED, VIEWS, Open, assert_sound, explored, text
-from tests.pages.visit import switch_page
+from tests.pages.conftest import COMPARED, VIEWS, Open, assert_sound, explored, go_to, text
 
 END = [layers.Flatten, lambda: layers.Dense(10, activation="softmax", name="last")]
 NETWORKS: dict[str, list[Callable[[], Any]]] = {
@@ -87,5 +86,5 @@ def test_a_filter_that_the_next_page_does_not_have(open_page: Open, models: Path
     for part in COMPARED:
         app = open_page("class_comparison", filter=max(counts, default=1) - 1, compare=part)
         assert_sound(app)
-        switch_page(app, "filter_explorer")
+        go_to(app, "filter_explorer")
         assert_sound(app)

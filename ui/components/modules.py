@@ -35,7 +35,7 @@ class JavaScriptModules:
                 components use, too. A style sheet is a module that exports its text.
         """
         self._name = name
-        self._sources = {
+        self.sources = {
             file if file.startswith("../") else f"./{file}": (folder / file).read_text()
             for file in files
         }
@@ -43,7 +43,7 @@ class JavaScriptModules:
     def carry_and_call(self, function: str) -> str:
         """Return the JavaScript of the component that carries the modules and calls a function."""
         name, sources = (
-            json.dumps(value, ensure_ascii=False) for value in (self._name, self._sources)
+            json.dumps(value, ensure_ascii=False) for value in (self._name, self.sources)
         )
         constants = f"const NAME = {name};\nconst SOURCES = {sources};\n"
         return constants + _LOADER + self.call(function)

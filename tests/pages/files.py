@@ -1,4 +1,4 @@
-"""What a visitor does on a page that AppTest has no method for."""
+"""The files that a page offers."""
 
 from __future__ import annotations
 
@@ -7,19 +7,11 @@ from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
-from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_hash
 
 import ui.downloads
 
 Files = dict[str, Callable[[], bytes]]
 """What makes the contents of each file, by the files' names."""
-
-
-def switch_page(app: AppTest, page: str) -> AppTest:
-    """Open another page of the session; AppTest.switch_page knows pages that are scripts alone."""
-    app._page_hash = calc_hash(page)
-    return app.run()
 
 
 def collect_files(monkeypatch: pytest.MonkeyPatch) -> Files:
