@@ -70,7 +70,7 @@ def test_a_picked_image_leaves_the_large_message_as_it_was(open_page: Open) -> N
     before = component(app, "image_map")
     assert json.loads(component(app, "image_map_look").bytes) == {"chosen": 3, "byError": False}
     app.session_state["image"] = 4
-    app.session_state["colour"] = "error"
+    app.query_params["colour"] = "error"
     app.run()
     assert_sound(app)
     assert json.loads(component(app, "image_map_look").bytes) == {"chosen": 4, "byError": True}
@@ -135,4 +135,5 @@ def test_without_insights_the_page_says_so(
         assert_sound(app)
         assert words in text(app)
         assert "As in the tutorial" in text(app)
-        assert not app.get("bidi_component")
+        components = [element.proto.component_name for element in app.get("bidi_component")]
+        assert components == ["navigation"]
