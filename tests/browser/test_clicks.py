@@ -156,7 +156,7 @@ def place_between_images(page: Page, rng: np.random.Generator) -> tuple[Place, P
 
 def place_in_contact_sheet(page: Page, rng: np.random.Generator) -> Place:
     """Return a place within a pixel of two edges of an image."""
-    cells = page.locator(".contact-sheet button")
+    cells = page.locator(".contact-sheet a")
     cell = cells.nth(int(rng.integers(cells.count())))
     cell.scroll_into_view_if_needed()
     left, top, width, height = box_of(cell)
@@ -179,7 +179,7 @@ def test_a_click_opens_the_image_shown(server: Server, visit: Visit) -> None:
         app.wait_until_idle(page)
         # In the contact sheet below.
         page.mouse.move(*place_in_contact_sheet(page, rng))
-        name = page.locator(".contact-sheet button:hover").get_attribute("aria-label")
+        name = page.locator(".contact-sheet a:hover").get_attribute("aria-label")
         assert name
         click(page)
         app.assert_image(page, "test " + name.partition(", predicted")[0])

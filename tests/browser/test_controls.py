@@ -12,7 +12,7 @@ from tests.browser.conftest import Visit
 from tests.harness import app
 from tests.harness.server import Server
 
-SHEET_BUTTON = re.compile(r"^image \d+, ")
+SHEET_LINK = re.compile(r"^image \d+, ")
 
 
 def test_the_filter_slider_by_keyboard(server: Server, visit: Visit) -> None:
@@ -32,22 +32,21 @@ def test_the_filter_slider_by_keyboard(server: Server, visit: Visit) -> None:
 
 def test_the_contact_sheet(server: Server, visit: Visit) -> None:
     page = visit(f"{server.url}/dataset_gallery")
-    pressed = page.locator("button[aria-pressed=true]").filter(has_text=re.compile(r"^\d+$"))
-    button = page.get_by_role("button", name=SHEET_BUTTON)
-    expect(button).to_have_count(75)
-    expect(pressed).to_have_count(0)  # the default image is on another page of the gallery
+    opened = page.locator(".contact-sheet a[aria-current=true]")
+    expect(page.get_by_role("link", name=SHEET_LINK)).to_have_count(75)
+    expect(opened).to_have_count(0)  # the default image is on another page of the gallery
 
-    page.get_by_role("button", name="image 3, Trouser").click()
+    page.get_by_role("link", name="image 3, Trouser").click()
     app.assert_image(page, "test image 3, Trouser")
     app.assert_parameters(page, image=3)
-    expect(pressed).to_have_text(["3"])
+    expect(opened).to_have_text(["3"])
     expect(app.main(page).get_by_text("Test image 3", exact=False)).to_be_visible()
 
-    page.get_by_role("button", name="image 8, Sandal").focus()
+    page.get_by_role("link", name="image 8, Sandal").focus()
     page.keyboard.press("Enter")
     app.assert_image(page, "test image 8, Sandal")
     app.assert_parameters(page, image=8)
-    expect(pressed).to_have_text(["8"])
+    expect(opened).to_have_text(["8"])
 
 
 def test_the_ways_to_another_image(server: Server, visit: Visit) -> None:

@@ -18,10 +18,10 @@ def gallery_of_bags(page: Page) -> None:
     expect(page.get_by_role("combobox", name="Class", exact=True)).to_have_value("Bag")
     expect(page.get_by_label(re.compile("^Page, of"))).to_have_value("2")
     # The page is a full one, of bags only.
-    expect(page.get_by_role("button", name=re.compile(r"^image \d+, Bag$"))).to_have_count(75)
-    expect(page.get_by_role("button", name=re.compile(r"^image \d+, "))).to_have_count(75)
-    expect(page.get_by_role("button", name="image 768, Bag")).to_have_attribute(
-        "aria-pressed", "true"
+    expect(page.get_by_role("link", name=re.compile(r"^image \d+, Bag$"))).to_have_count(75)
+    expect(page.get_by_role("link", name=re.compile(r"^image \d+, "))).to_have_count(75)
+    expect(page.get_by_role("link", name="image 768, Bag")).to_have_attribute(
+        "aria-current", "true"
     )
     expect(app.main(page).get_by_text("Test image 768")).to_be_visible()
 
@@ -114,9 +114,9 @@ def compare(page: Page) -> None:
 
 def browse(page: Page) -> None:
     app.select(page, "Class", "Bag")
-    expect(page.get_by_role("button", name=re.compile(r"^image \d+, Bag$"))).to_have_count(75)
+    expect(page.get_by_role("link", name=re.compile(r"^image \d+, Bag$"))).to_have_count(75)
     app.main(page).get_by_role("button", name="Increment").click()
-    page.get_by_role("button", name="image 768, Bag").click()
+    page.get_by_role("link", name="image 768, Bag").click()
     app.assert_image(page, "test image 768, Bag")
     expect(app.main(page).get_by_text("Test image 768")).to_be_visible()
     app.assert_parameters(page, **{"class": "Bag", "page": 2, "image": 768})

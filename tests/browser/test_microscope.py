@@ -450,7 +450,7 @@ def test_a_top_image_opens_with_its_unit(server: Server, visit: Visit) -> None:
     assert insights
     found = insights.filters["conv_layer_3"]
     image, (row, col) = int(found.top_images[7, 2]), found.top_positions[7, 2].tolist()
-    page.get_by_role("button", name=f"image {image}, ").click()
+    page.get_by_role("link", name=f"image {image}, ").click()
     app.assert_parameters(page, image=image, row=row, col=col, filter=7)
     label = dataset.CLASS_NAMES[dataset.load_split("test").labels[image]]
     app.assert_image(page, f"test image {image}, {label}")

@@ -26,7 +26,6 @@ from core.evidence import ablation
 from core.network import Network
 from server import jobs
 from tests.pages.conftest import COMPARED, PAGES, PARTS, Open, assert_sound, go_to, html, text
-from ui.controls import URL_ONLY
 from ui.html import class_label
 
 MARK = "<b id=hostile>"
@@ -159,7 +158,7 @@ class Move:
         """The app after it."""
         match self.kind:
             case "switch":
-                return switch_page(app, self.page)
+                return go_to(app, self.page)
             case "widget":
                 return set_widget(app, self.place, self.share, self.text)
             case "again":
@@ -177,14 +176,6 @@ MOVES = st.builds(
     JUNK,
     JSON,
 )
-
-
-def switch_page(app: AppTest, page: str) -> AppTest:
-    """Follows a link in the navigation. Streamlit's browser side leaves out of the address what no
-    widget is bound to; AppTest would keep it, and nothing would have to carry it over."""
-    for name in URL_ONLY:
-        app.query_params.pop(name, None)
-    return go_to(app, page)
 
 
 def set_widget(app: AppTest, place: int, share: float, text: str) -> AppTest:

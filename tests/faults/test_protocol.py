@@ -203,7 +203,7 @@ WRONG: list[tuple[str, str, str, object]] = [
         for said in (json.dumps({"pick": "x" * 900_000}), NESTED, "5", '{"pick": 5}')
     ),
     *(
-        ("dataset_gallery", "contact_sheet", "json_trigger_value", picked(value))
+        ("ablation", "contact_sheet", "json_trigger_value", picked(value))
         for value in (True, 3.0, "3", [3], {"image": 3}, 10**30)
     ),
     *(
