@@ -1,19 +1,11 @@
-"""Compute what is costly once per process; all sessions share the results, which are read-only.
-
-Plain `lru_cache` behind a lock, not `st.cache_resource`: hashing the arguments of that costs
-0.3 ms a call, which is more than a whole forward pass, and a page needs several calls.
-"""
+"""Compute what is costly once per process; all sessions share the results, which are read-only."""
 
 from __future__ import annotations
 
 import hashlib
 import zlib
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, wraps
-from threading import RLock
-from typing import Any, ParamSpec, TypeVar
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +19,7 @@ from core.evidence.answers import Answers
 from core.evidence.insights import Insights
 from core.evidence.sample import Sample
 from core.evidence.separation import Separation
+from core.memo import shared
 from core.models import attempts, model_folder
 from core.models.attempts import Attempt
 from core.models.model_files import ModelFiles
@@ -45,35 +38,12 @@ from core.pictures.scales import Scale
 from core.pictures.shades import shades
 from core.pictures.thumbnails import THUMBNAIL_COLUMNS, THUMBNAILS_FILE
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-
 SAMPLE_SHARE = 0.1
 MOST_COUNTED = 256
-MOST_KEPT = 400  # of 100 kB at most, most of them 10 kB
-MOST_FOUND = 128  # of 20 kB at most
 
 # One 28×28 image is too small to share between BLAS threads: with many students they only wait for
 # each other. An environment variable would come too late, NumPy is already imported.
 threadpool_limits(limits=1, user_api="blas")
-
-
-def _shared(entries: int) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
-    """Keeps the latest `entries` results. When a class joins at once, one thread computes and the
-    others wait for its result."""
-
-    def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        cached = lru_cache(entries)(function)
-        lock = RLock()
-
-        @wraps(function)
-        def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-            with lock:
-                return cached(*args, **kwargs)  # type: ignore[arg-type]
-
-        return call
-
-    return decorate
 
 
 @dataclass(frozen=True)
@@ -124,7 +94,7 @@ def current(model: Version) -> Version:
 
 
 # 6 to 10 MB each for the models of the recipes.
-@_shared(8)
+@shared(8)
 def _files(model: Version) -> ModelFiles:
     files = model.folder.read()
     if files.stamps != model.stamps:
@@ -142,19 +112,19 @@ def _same(version: Version) -> Version:
     return version
 
 
-@_shared(2)
+@shared(2)
 def split(name: dataset.SplitName) -> dataset.Split:
     """The "train" or "test" images and labels. Raises DatasetError."""
     return dataset.load_split(name)
 
 
-@_shared(1)
+@shared(1)
 def train_summary() -> dataset.TrainSummary:
     """Return the summary of the training images, which needs no images. Raises DatasetError."""
     return dataset.load_train_summary()
 
 
-@_shared(20)
+@shared(20)
 def class_indices(name: dataset.SplitName, label: int) -> npt.NDArray[np.intp]:
     """Where the images of a class stand in a split, in rising order. Raises DatasetError."""
     indices = np.flatnonzero(split(name).labels == label)
@@ -162,26 +132,26 @@ def class_indices(name: dataset.SplitName, label: int) -> npt.NDArray[np.intp]:
     return indices
 
 
-@_shared(8)
+@shared(8)
 def network(model: Version) -> Network:
     """The model's network. Raises ModelError."""
     return _files(model).network()
 
 
 # A page shows those of all models.
-@_shared(32)
+@shared(32)
 def history(model: Version) -> pd.DataFrame | None:
     """Loss and accuracy of each epoch; None if the model came without. Raises ModelError."""
     return _files(model).history()
 
 
-@_shared(8)
+@shared(8)
 def insights(model: Version) -> Insights | None:
     """Return the model's insights; None if it was not measured. Raises ModelError."""
     return _files(model).insights()
 
 
-@_shared(2)
+@shared(2)
 def checkpoints(model: Version) -> dict[int, Network]:
     """The network as it was after each epoch that was saved; empty if the model came without any.
     Raises ModelError."""
@@ -190,7 +160,7 @@ def checkpoints(model: Version) -> dict[int, Network]:
     return {epoch: trained.with_weights(weights) for epoch, weights in saved.items()}
 
 
-@_shared(32)
+@shared(32)
 def card(model: Version) -> str | None:
     """The model's card, Markdown from whoever made it; None if there is none. Raises ModelError."""
     return _files(model).card()
@@ -224,7 +194,7 @@ class EpochMaps:
 
 # 0.2 MB each at most, with the tutorial's network and 15 epochs. The filter explorer asks for it
 # with each filter.
-@_shared(8)
+@shared(8)
 def epoch_maps(model: Version, index: int, layer: str) -> EpochMaps:
     """Return `epoch_outputs` packed for the browser. Raises DatasetError and ModelError."""
     maps, probabilities = epoch_outputs(model, index, layer)
@@ -234,7 +204,7 @@ def epoch_maps(model: Version, index: int, layer: str) -> EpochMaps:
     return EpochMaps(zlib.compress(entries.tobytes(), 1), entries.shape, scales, probabilities)
 
 
-@_shared(8)
+@shared(8)
 def means(model: Version) -> dict[str, npt.NDArray[np.float32]] | None:
     """Each filter's mean activation over the test split, by layer; None where that is not known.
     Raises ModelError."""
@@ -242,7 +212,7 @@ def means(model: Version) -> dict[str, npt.NDArray[np.float32]] | None:
     return found.means(split("test").labels) if found else None
 
 
-@_shared(16)
+@shared(16)
 def lost_alone(
     model: Version, layer: str
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -261,7 +231,7 @@ def lost_alone(
 
 
 # 3 kB each.
-@_shared(64)
+@shared(64)
 def separation(model: Version, layer: str, first: int, second: int) -> Separation:
     """Return how well each filter of a convolution separates two classes, labels 0–9, and what its
     absence costs them. For a model with insights. Raises DatasetError, ModelError."""
@@ -272,13 +242,13 @@ def separation(model: Version, layer: str, first: int, second: int) -> Separatio
 
 
 # 60 MB a model, with the tutorial's network.
-@_shared(2)
+@shared(2)
 def _sample(model: Version) -> Sample:
     _, part = dataset.hold_out(split("test"), SAMPLE_SHARE, seed=0)
     return Sample(network(model), part)
 
 
-@_shared(256)
+@shared(256)
 def sample_answers(model: Version, off: str, to_mean: bool) -> Answers:
     """Count the right answers on a tenth of the test images, always the same ones and as many of
     each class, with filters off (`ablation.spell`). Raises DatasetError, ModelError."""
@@ -297,7 +267,7 @@ def counted_answers(model: Version, off: str, to_mean: bool) -> Answers | None:
     return _counted.get((model.key, off, to_mean))
 
 
-@_shared(8)
+@shared(8)
 def _all_on(model: Version) -> Answers:
     found = insights(model)
     assert found is not None
@@ -313,14 +283,14 @@ def keep_count(model: Version, off: str, to_mean: bool, answers: Answers) -> Non
         _counted.pop(next(iter(_counted)), None)
 
 
-@_shared(1)
+@shared(1)
 def tried() -> tuple[Attempt, ...]:
     """Return the trainings that led to the tuned recipe. Raises ModelError."""
     return tuple(attempts.load())
 
 
 # 260 kB an image for the tutorial's network. Each move of a filter asks for it.
-@_shared(96)
+@shared(96)
 def activations(model: Version, index: int) -> dict[str, npt.NDArray[np.float32]]:
     """Each layer's output for one test image, without the batch axis.
 
@@ -333,7 +303,7 @@ def activations(model: Version, index: int) -> dict[str, npt.NDArray[np.float32]
 
 
 # 80 kB each, which all students share.
-@_shared(8)
+@shared(8)
 def map_packet(model: Version, pca: bool) -> bytes:
     """All test images as points, for the browser: by principal components or as neighbours. For a
     model with insights. Raises DatasetError, ModelError."""
@@ -351,45 +321,8 @@ def map_packet(model: Version, pca: bool) -> bytes:
     return packet.map_packet(places, labels, found.predictions, found.confidences, header)
 
 
-_kept: OrderedDict[Hashable, bytes] = OrderedDict()
-
-
-def kept(make: Callable[[], str], *key: Hashable) -> str:
-    """A piece of a page that many students look at, made once.
-
-    Args:
-        make: makes it.
-        key: what it is, and all that it depends on: a name, the model's key, an image's number.
-    """
-    # As bytes, for a single "×" among them makes a character of a text take two bytes or four.
-    return _latest(_kept, MOST_KEPT, lambda: make().encode(), key).decode()
-
-
-_found: OrderedDict[Hashable, Any] = OrderedDict()
-
-
-def once(make: Callable[[], Result], *key: Hashable) -> Result:
-    """The same for what is no text: a chart's specification, or a count over all test images.
-    Whoever gets it leaves it as it is."""
-    result: Result = _latest(_found, MOST_FOUND, make, key)
-    return result
-
-
-def _latest(
-    store: OrderedDict[Hashable, Result], most: int, make: Callable[[], Result], key: Hashable
-) -> Result:
-    # One step each, which no other thread comes between; two that make the same make it alike.
-    result = store.pop(key, None)
-    if result is None:
-        result = make()
-    store[key] = result
-    while len(store) > most:
-        store.popitem(last=False)
-    return result
-
-
 # 600 bytes each. A pass for each of 15 epochs takes as long as the rest of a page.
-@_shared(128)
+@shared(128)
 def epoch_probabilities(model: Version, index: int) -> npt.NDArray[np.float32]:
     """The network's output for one test image at each saved epoch, (epochs, classes). Raises
     DatasetError and ModelError."""
@@ -405,7 +338,7 @@ def image_key(model: Version, index: int) -> str:
 
 
 # 58 to 90 kB each for the tutorial's network. Only a move of the image or the page asks for it.
-@_shared(16)
+@shared(16)
 def image_packet(model: Version, index: int) -> bytes:
     """One test image and each layer's output, for the browser. Raises DatasetError, ModelError."""
     image = dataset.to_input(split("test").images[index : index + 1])[0]
@@ -418,7 +351,7 @@ def network_key(model: Version, flat: bool) -> str:
     return f"{model.key} {'whole' if flat else 'maps'}"
 
 
-@_shared(4)
+@shared(4)
 def network_packet(model: Version, flat: bool) -> bytes:
     """The model's layers, and the weights of all or of those with maps, for the browser. Raises
     ModelError."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from core import cache
+from core import cache, memo
 from core.dataset import CLASS_NAMES
 from core.evidence import ablation
 from core.evidence.ablation import Off
@@ -17,7 +17,7 @@ from core.evidence.insights import Insights
 from core.network import Layer
 from core.pictures import export
 from core.pictures.sheets import sheet_uri
-from ui import controls, counting, html, state
+from ui import controls, counting, markup, state
 from ui.charts import ablation as charts
 from ui.components.contact_sheet import COLUMNS, contact_sheet
 from ui.counting import Wanted
@@ -33,28 +33,28 @@ def page(view: View) -> None:
     """Draw the page."""
     st.header("Switch filters off", anchor=False)
     if not ablation.convolutions(view.network):
-        name = html.as_text(view.model.folder.name)
+        name = markup.as_text(view.model.folder.name)
         st.info(f"The model {name} has no convolution, so no filters.")
         return
     insights, _ = measured(view)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         # A filter's mean is known once it is measured.
         to_mean = controls.off_means_mean() and insights is not None
-        html.show(
-            html.note(
+        markup.show(
+            markup.note(
                 "<b>0</b> is what a filter gives that finds nothing. <b>Its mean</b> over all test "
                 "images and positions says nothing about this image either, but does not shift "
                 "what the next layer adds up: so it takes away the filter's message alone."
             )
         )
     board(Ablation(view, to_mean))
-    html.show(
-        html.note(
-            html.link(
+    markup.show(
+        markup.note(
+            markup.link(
                 state.address("ablation", image=state.DEFAULT_IMAGE, off=""),
                 f"As in the tutorial: test image {state.DEFAULT_IMAGE}, all filters on",
             )
-            + f". {html.NUMBERS_DIFFER}"
+            + f". {markup.NUMBERS_DIFFER}"
         )
     )
 
@@ -88,8 +88,8 @@ def board(chosen: Ablation) -> None:
     with left:
         for layer in chosen.layers:
             switches(view, off, layer)
-        html.show(
-            html.note(
+        markup.show(
+            markup.note(
                 "The maps of the image in view, each on its own scale; a click switches a filter "
                 "off, crossed out, or on again. What comes before it stays as it is; the layers "
                 "behind it get a map that says nothing about the image any more."
@@ -97,8 +97,8 @@ def board(chosen: Ablation) -> None:
         )
         all_effects(chosen, off)
     with right:
-        html.show(
-            cache.kept(
+        markup.show(
+            memo.kept(
                 partial(prediction, chosen, off),
                 *("prediction off", view.model.key, view.index, *wanted[1:]),
             )
@@ -116,7 +116,7 @@ def switches(view: View, off: Off, layer: Layer) -> None:
     count = maps.shape[2]
     shown = ("switches", view.model.key, view.index, layer.name)
     with st.container(horizontal=True, vertical_alignment="center"):
-        html.show(html.title(layer.name, f"{len(now)} of {count} filters off"))
+        markup.show(markup.title(layer.name, f"{len(now)} of {count} filters off"))
         st.menu_button(
             "Switch off",
             list(choices),
@@ -126,7 +126,7 @@ def switches(view: View, off: Off, layer: Layer) -> None:
     contact_sheet(
         np.moveaxis(maps, 2, 0),
         range(count),
-        cache.once(partial(peak_words, maps), *shown),
+        memo.once(partial(peak_words, maps), *shown),
         None,
         key=f"switches_{layer.name}",
         on_pick=lambda index: toggle(view, layer, index),
@@ -134,7 +134,7 @@ def switches(view: View, off: Off, layer: Layer) -> None:
         what="switch off filter",
         scale=None,
         off=now,
-        sheet=cache.kept(partial(sheet_uri, maps, COLUMNS, None), *shown),
+        sheet=memo.kept(partial(sheet_uri, maps, COLUMNS, None), *shown),
     )
 
 
@@ -185,14 +185,14 @@ def all_effects(chosen: Ablation, off: Off) -> None:
     view, layers = chosen.view, chosen.layers
     insights, problem = measured(view)
     if insights is None:
-        html.show(html.note(problem))
+        markup.show(markup.note(problem))
         return
     lost = np.concatenate([cache.lost_alone(view.model, layer.name)[0] for layer in layers])
     domain = (min(float(lost.min()), 0.0), max(float(lost.max()), MIN_LOSS_SHOWN))
     for layer in layers:
         effects(view, off, layer, domain)
-    html.show(
-        html.note(
+    markup.show(
+        markup.note(
             "Counted over all 10,000 test images, with the map at 0; a filter's number is "
             "below its bar, red is one that is off now. One point is 100 images. A bar "
             "below 0: more right answers without it. Point at a bar for the class that "
@@ -218,7 +218,7 @@ def effects(view: View, off: Off, layer: Layer, domain: tuple[float, float]) -> 
                 toggle(view, layer, index)
 
     lost, class_lost = cache.lost_alone(view.model, layer.name)
-    html.show(html.title(f"Each filter of {layer.name} alone off", "points of accuracy lost"))
+    markup.show(markup.title(f"Each filter of {layer.name} alone off", "points of accuracy lost"))
     st.vega_lite_chart(
         charts.filter_effects(lost, class_lost, off.get(layer.name, ()), domain),
         key=key,
@@ -275,7 +275,7 @@ def accuracies(view: View, wanted: Wanted, timed: bool) -> None:
             "same ones."
         )
     shown = (before, after, words)
-    html.show(cache.kept(partial(charts.accuracy, *shown), "accuracy off", *shown))
+    markup.show(memo.kept(partial(charts.accuracy, *shown), "accuracy off", *shown))
     rows = list(zip(CLASS_NAMES, after.counts, before.right, after.right, strict=True))
     header = ("class", "images", "right with all on", "right with these off")
     downloads(("Accuracy (CSV)", "filters_off.csv", lambda: export.table_csv(header, rows)))

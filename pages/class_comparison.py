@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from core import cache
+from core import cache, memo
 from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights
 from core.evidence.separation import Separation
@@ -17,7 +17,7 @@ from core.network import Layer
 from core.pictures import download_figures, export
 from core.pictures.download_figures import Column
 from core.pictures.scales import PIXELS, FloatArray, Scale
-from ui import controls, html, state
+from ui import controls, markup, state
 from ui.charts import class_comparison as charts
 from ui.charts.class_comparison import MapPair
 from ui.charts.separation_chart import evidence_and_effect_chart
@@ -25,7 +25,7 @@ from ui.charts.separation_words import explanation, verdict
 from ui.components import microscope
 from ui.downloads import File, downloads
 from ui.fragments import fragment
-from ui.html import class_label
+from ui.markup import class_label
 from ui.view import View, measured
 
 PARTS = ("one filter", "all filters", "ten classes")
@@ -100,7 +100,7 @@ def two_classes(view: View, part: str) -> None:
     layer = controls.layer(view.network) if part == "all filters" else None
     if first == second:
         st.info(SAME_CLASS.format(name=class_label(first)))
-        html.show(tutorial_note())
+        markup.show(tutorial_note())
     elif layer is None:
         one_filter(comparison)
     else:
@@ -129,12 +129,12 @@ def one_filter(comparison: Comparison) -> None:
     insights, problem = measured(view)
     microscope.filter_slider(index, comparison.max_filters, tells=False)
     microscope.filter_pair(
-        cache.once(
+        memo.once(
             partial(pair_data, comparison, insights),
             *("pair", view.model.key, *comparison.images, first, second, problem),
         )
     )
-    html.show((html.note(problem) if problem else "") + tutorial_note())
+    markup.show((markup.note(problem) if problem else "") + tutorial_note())
     name = f"classes{first}_{second}_filter{index}"
     downloads(
         (
@@ -193,16 +193,16 @@ def all_filters(comparison: Comparison, layer: Layer) -> None:
     if layer.kind != "Conv2D":
         problem = NO_FILTERS
     first, second = comparison.names
-    title = html.title(
+    title = markup.title(
         f"What tells {first} and {second} apart",
         "what each filter says by itself, and below it what the network loses without it",
     )
     if problem or insights is None:
-        html.show(title + html.note(problem) + tutorial_note())
+        markup.show(title + markup.note(problem) + tutorial_note())
     else:
-        html.show(title)
+        markup.show(title)
         evidence_and_effect(comparison, layer)
-        html.show(tutorial_note())
+        markup.show(tutorial_note())
 
 
 @fragment
@@ -234,8 +234,8 @@ def evidence_and_effect(comparison: Comparison, layer: Layer) -> None:
     best = separation.strongest[:BEST_SHOWN]
     key = view.model.key, layer.name, comparison.first, comparison.second
     if index < filters:
-        html.show(
-            cache.kept(
+        markup.show(
+            memo.kept(
                 lambda: charts.chosen_filter(
                     layer.name, separation, class_maps(comparison, layer), index, names
                 ),
@@ -244,11 +244,11 @@ def evidence_and_effect(comparison: Comparison, layer: Layer) -> None:
         )
         shown = [index, *(other for other in best if other != index)]
     else:
-        html.show(html.note(f"{escape(layer.name)} has no filter {index}: choose one above."))
+        markup.show(markup.note(f"{escape(layer.name)} has no filter {index}: choose one above."))
         shown = best
     # An element of its own, because the browser keeps it while only the filter changes.
-    html.show(
-        cache.kept(
+    markup.show(
+        memo.kept(
             lambda: (
                 explanation(layer.name, separation, names)
                 + charts.best_filters(
@@ -277,7 +277,7 @@ def separation_files(
 ) -> list[File]:
     """Return the table of the layer's filters and the average maps, as files."""
     first, second = comparison.first, comparison.second
-    name = f"{html.file_name(layer.name)}_classes{first}_{second}"
+    name = f"{markup.file_name(layer.name)}_classes{first}_{second}"
     return [
         ("Separation (CSV)", f"{name}.csv", lambda: separation_csv(separation)),
         (
@@ -317,9 +317,9 @@ def separation_csv(separation: Separation) -> bytes:
 
 def ten_classes(view: View) -> None:
     """Draw the mean maps of ten classes, and more images of each class to compare with."""
-    html.show(
-        cache.kept(partial(ten_classes_html, view), "ten classes", view.model.key)
-        + html.note(MEAN_WORDS)
+    markup.show(
+        memo.kept(partial(ten_classes_html, view), "ten classes", view.model.key)
+        + markup.note(MEAN_WORDS)
         + tutorial_note()
     )
     downloads(
@@ -345,8 +345,8 @@ def ten_classes_html(view: View) -> str:
     """Return the first image of each class with its mean maps, and other images of each class."""
     test = cache.split("test")
     first_labels = test.labels[:FIRST_IMAGES]
-    return html.row(
-        html.title(
+    return markup.row(
+        markup.title(
             "Ten classes", "the first test image of each, and the mean activation of all maps"
         )
         + charts.picture_table(
@@ -354,7 +354,7 @@ def ten_classes_html(view: View) -> str:
             [f"{class_label(label)} ({index})" for label, index in enumerate(first_of_classes())],
             64,
         ),
-        html.title(
+        markup.title(
             f"All of the first {FIRST_IMAGES} test images",
             "to compare with: “one filter” takes their numbers",
         )
@@ -385,9 +385,9 @@ def tutorial_note() -> str:
         filter=TUTORIAL_FILTER,
         **dict.fromkeys(COMPARED, ""),
     )
-    return html.note(
-        html.link(target, f"As in the tutorial: classes 0 and 9, filter {TUTORIAL_FILTER}")
-        + f". {html.NUMBERS_DIFFER}"
+    return markup.note(
+        markup.link(target, f"As in the tutorial: classes 0 and 9, filter {TUTORIAL_FILTER}")
+        + f". {markup.NUMBERS_DIFFER}"
     )
 
 

@@ -6,15 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from core import cache
+from core import cache, memo
 from core.dataset import CLASS_NAMES, DatasetError, Split, SplitName
 from core.pictures import export, png
 from core.pictures.scales import PIXELS
-from ui import controls, html, state
+from ui import controls, markup, state
 from ui.charts import dataset_gallery as charts
 from ui.components.contact_sheet import contact_sheet
 from ui.downloads import downloads
-from ui.html import class_label
+from ui.markup import class_label
 from ui.view import View
 
 IMAGES_PER_PAGE = 75  # whole rows, whether 15 or 25 fit in one
@@ -25,21 +25,21 @@ def page(view: View | None) -> None:
     try:
         cache.split("test")
     except DatasetError as error:
-        st.error(html.sentence(error))
+        st.error(markup.sentence(error))
         return
     st.header("Dataset gallery", anchor=False)
     try:
-        html.show(cache.kept(overview, "gallery"))
+        markup.show(memo.kept(overview, "gallery"))
     except DatasetError as error:
-        st.error(html.sentence(error))
+        st.error(markup.sentence(error))
     st.subheader("Browse", anchor=False)
     gallery = browse(view)
     if gallery is None:
         return
     opened_image(gallery)
-    html.show(
-        html.note(
-            html.link(
+    markup.show(
+        markup.note(
+            markup.link(
                 state.address("dataset_gallery", image=state.DEFAULT_IMAGE, split=""),
                 f"As in the tutorial: test image {state.DEFAULT_IMAGE}",
             )
@@ -85,7 +85,7 @@ def browse(view: View | None) -> Gallery | None:
         try:
             split = cache.split(name)
         except DatasetError as error:
-            st.info(html.sentence(error))
+            st.info(markup.sentence(error))
             return None
         indices = (
             np.arange(len(split.labels)) if label is None else cache.class_indices(name, label)
@@ -102,8 +102,8 @@ def browse(view: View | None) -> Gallery | None:
         key="contact_sheet",
         links=[state.address("dataset_gallery", **{parameter: index}) for index in shown],
     )
-    html.show(
-        html.note(
+    markup.show(
+        markup.note(
             "Click an image to open it below. A test image is then shown on every page."
             if name == "test"
             else "Click an image to open it below."
@@ -124,22 +124,22 @@ def opened_image(gallery: Gallery) -> None:
     name, opened, image = gallery.name, gallery.opened, gallery.image
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        html.show(
-            html.title(
+        markup.show(
+            markup.title(
                 f"{name.capitalize()} image {opened}",
                 class_label(int(gallery.split.labels[opened])),
             )
-            + html.picture(image, PIXELS, f"{name} image {opened}", 280)
+            + markup.picture(image, PIXELS, f"{name} image {opened}", 280)
         )
     with right:
-        html.show(html.title("Histogram of its pixel values"))
+        markup.show(markup.title("Histogram of its pixel values"))
         st.vega_lite_chart(
             charts.pixel_histogram(image),
             alt=f"Histogram of the pixel values of {name} image {opened}",
         )
-    html.show(
-        html.title("Its pixel values", "0 is black, 255 is white; cells above 0 are marked")
-        + cache.kept(lambda: html.number_table(image), "pixels", name, opened)
+    markup.show(
+        markup.title("Its pixel values", "0 is black, 255 is white; cells above 0 are marked")
+        + memo.kept(lambda: markup.number_table(image), "pixels", name, opened)
     )
     downloads(
         ("Image (PNG, 28×28)", f"{name}_{opened}.png", lambda: png.encode_png(image, "grey")),

@@ -12,7 +12,7 @@ from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights
 from core.pictures import download_figures, export
 from core.pictures.image_map import CLASS_COLOURS, COMPONENT_AXES, VERDICT_COLOURS
-from ui import controls, html, state
+from ui import controls, markup, state
 from ui.components.contact_sheet import contact_sheet
 from ui.components.image_map import image_map
 from ui.downloads import downloads
@@ -44,18 +44,18 @@ def page(view: View) -> None:
     st.header("Map of images", anchor=False)
     insights, problem = measured(view)
     if insights is None:
-        html.show(html.note(problem))
+        markup.show(markup.note(problem))
     else:
         map_and_neighbours(view, insights)
-    html.show(
-        html.note(
+    markup.show(
+        markup.note(
             "Wheel, two fingers or + and − zoom, dragging moves the map. The names stand in the "
             "middle of their class. "
-            + html.link(
+            + markup.link(
                 state.address("embedding", image=state.DEFAULT_IMAGE),
                 f"As in the tutorial: test image {state.DEFAULT_IMAGE}, a bag",
             )
-            + f". {html.NUMBERS_DIFFER}"
+            + f". {markup.NUMBERS_DIFFER}"
         )
     )
 
@@ -73,23 +73,23 @@ def map_and_neighbours(view: View, insights: Insights) -> None:
         packet = cache.map_packet(view.model, pca)
         image_map(packet, len(places), view.index, by_error, controls.open_image)
     with right:
-        html.show(
-            html.note(
+        markup.show(
+            markup.note(
                 f"Each point is one of the {len(places):,} test images, placed by the {features} "
                 f"numbers from which {escape(last.name)} finds its class: images that the network "
                 "takes for alike lie together. Point at one to see it, click to open it on every "
                 "page."
             )
-            + html.note(HOW[pca].format(numbers=features))
-            + html.note(f"{WHAT_TO_SEE[pca]} {ERRORS}")
+            + markup.note(HOW[pca].format(numbers=features))
+            + markup.note(f"{WHAT_TO_SEE[pca]} {ERRORS}")
         )
         neighbours(view, places, insights.predictions)
-        html.show(
-            html.note(
+        markup.show(
+            markup.note(
                 "Under each its class. The map is flat: in all those numbers others may be nearer."
             )
         )
-    name = f"{html.file_name(view.model.folder.name)}_{'components' if pca else 'neighbours'}"
+    name = f"{markup.file_name(view.model.folder.name)}_{'components' if pca else 'neighbours'}"
     downloads(
         ("Map (PNG)", f"{name}.png", partial(map_png, view, insights, pca, by_error)),
         ("Places (CSV)", f"{name}.csv", partial(places_csv, places, insights)),
@@ -112,8 +112,8 @@ def neighbours(
     unsorted = np.argpartition(distances, NEIGHBOURS)[:NEIGHBOURS]
     nearest = unsorted[np.argsort(distances[unsorted])].tolist()
     same = int(np.count_nonzero(test.labels[nearest] == view.label))
-    html.show(
-        html.title(
+    markup.show(
+        markup.title(
             f"Nearest to {view.title}", f"{same} of {NEIGHBOURS} are {CLASS_NAMES[view.label]}"
         )
     )

@@ -7,12 +7,12 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from core import cache
+from core import cache, memo
 from core.network import Layer, ModelError
 from core.pictures import download_figures, export
 from core.pictures.download_figures import Column
 from core.pictures.scales import FloatArray, Scale
-from ui import controls, html, state
+from ui import controls, markup, state
 from ui.charts.kernels import kernel_film
 from ui.components import microscope
 from ui.components.epoch_player import Film, MapFilm, epoch_player, epoch_sheet
@@ -52,13 +52,15 @@ def page(view: View) -> None:
     flat = len(layer.output_shape) == 1
     count = layer.output_shape[-1]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        html.show(
-            html.title(f"All {count} {'units' if flat else 'maps'} of {layer.name}", view.title)
+        markup.show(
+            markup.title(f"All {count} {'units' if flat else 'maps'} of {layer.name}", view.title)
         )
         shared_scale = not flat and controls.shared_scale()
     explored = Exploration(view, layer, shared_scale)
     explorer(explored)
-    html.show(cache.kept(partial(notes, explored), "notes", view.model.key, view.index, layer.name))
+    markup.show(
+        memo.kept(partial(notes, explored), "notes", view.model.key, view.index, layer.name)
+    )
     # Nothing of it shows; above the sheet it would only leave gaps.
     microscope.provide(view, layer)
 
@@ -104,7 +106,7 @@ class Exploration:
     @property
     def file_name(self) -> str:
         """The layer's name, as a part of a file's name."""
-        return html.file_name(self.layer.name)
+        return markup.file_name(self.layer.name)
 
 
 @fragment
@@ -185,19 +187,19 @@ def epochs(explored: Exploration, index: int) -> None:
         saved = list(cache.checkpoints(view.model))
         maps = cache.epoch_maps(view.model, view.index, layer.name) if saved else None
     except ModelError as error:
-        html.show(html.note(escape(str(error))))
+        markup.show(markup.note(escape(str(error))))
         return
     if maps is None:
-        html.show(html.note(NO_CHECKPOINTS))
+        markup.show(markup.note(NO_CHECKPOINTS))
         return
     insights, _ = measured(view)
     kernels = kernel_films(explored, index)
     film = map_film(maps, index)
-    html.show(html.title(f"Filter {index} of {layer.name}, as the network learned"))
+    markup.show(markup.title(f"Filter {index} of {layer.name}, as the network learned"))
     epoch_player(view, [*kernels, film], saved, maps.probabilities, insights)
     epoch_sheet(maps, f"All {explored.count} maps of {layer.name} at that epoch")
-    html.show(
-        html.note(
+    markup.show(
+        markup.note(
             "Each picture, and each map of the sheet, has one colour scale for all epochs, so what "
             "changes is the network. "
             "Epoch 0 is the network before training: its kernels are random, and its maps already "
@@ -241,7 +243,7 @@ def kernel_films(explored: Exploration, index: int) -> list[Film]:
         weights = [network.layer(layer.name).weights["kernel"][..., index] for network in networks]
         return kernel_film(np.stack(weights))
 
-    return [cache.once(film, "kernel film", view.model.key, layer.name, index)]
+    return [memo.once(film, "kernel film", view.model.key, layer.name, index)]
 
 
 def map_film(maps: cache.EpochMaps, index: int) -> MapFilm:
@@ -265,17 +267,17 @@ def epoch_columns(explored: Exploration, index: int, film: MapFilm) -> list[Colu
 
 def notes(explored: Exploration) -> str:
     """Return what to look for in the layer, and the mean of its maps, HTML."""
-    words = html.note(WHAT_TO_SEE.get(explored.layer.name, "")) + html.note(
+    words = markup.note(WHAT_TO_SEE.get(explored.layer.name, "")) + markup.note(
         tutorial_links(explored.view)
     )
     if explored.is_flat:
         return words
     mean_map = explored.maps.mean(axis=2)
     scale = Scale.of(mean_map)
-    return words + html.row(
-        html.title(f"Mean of all {explored.count} maps")
-        + html.picture(mean_map, scale, f"Mean map of {explored.layer.name}", 200),
-        html.colour_bar(scale, "Mean activation over the maps, cell by cell."),
+    return words + markup.row(
+        markup.title(f"Mean of all {explored.count} maps")
+        + markup.picture(mean_map, scale, f"Mean map of {explored.layer.name}", 200),
+        markup.colour_bar(scale, "Mean activation over the maps, cell by cell."),
     )
 
 
@@ -283,7 +285,7 @@ def tutorial_links(view: View) -> str:
     """Return links to the tutorial's own choices: its image, its layer, and three filters, HTML."""
     layers = view.network.spatial_layers or view.network.layers
     links = [
-        html.link(
+        markup.link(
             state.address(
                 "filter_explorer",
                 image=state.DEFAULT_IMAGE,
@@ -296,7 +298,7 @@ def tutorial_links(view: View) -> str:
         )
         for index in TUTORIAL_FILTERS
     ]
-    return f"As in the tutorial, the bag: {', '.join(links)}. {html.NUMBERS_DIFFER}"
+    return f"As in the tutorial, the bag: {', '.join(links)}. {markup.NUMBERS_DIFFER}"
 
 
 if __name__ == "__main__":  # see docs/architecture.md, "Started as a plain script"

@@ -5,11 +5,11 @@ from html import escape
 
 import streamlit as st
 
-from core import cache
+from core import memo
 from core.network import Layer
 from core.pictures import download_figures, export, sheets
 from core.pictures.scales import PIXELS, Scale
-from ui import html, state
+from ui import markup, state
 from ui.downloads import downloads
 from ui.view import View
 
@@ -30,22 +30,22 @@ WORDS = {
 def page(view: View) -> None:
     """Draw the page."""
     st.subheader("What the network sees", anchor=False)
-    html.show(
-        html.note(
+    markup.show(
+        markup.note(
             "The way of one image through the network. Each layer: the mean of all its maps, "
             f"large, and the {STRONGEST} maps with the highest peaks; click one to open its "
             "filter. Dark is 0, yellow is the picture's own largest value."
         )
-        + cache.kept(partial(layer_overview, view), "layer overview", view.model.key, view.index)
-        + html.note(
+        + memo.kept(partial(layer_overview, view), "layer overview", view.model.key, view.index)
+        + markup.note(
             "What to see: the first convolution outlines the garment and finds edges; pooling "
             "keeps and sharpens the strongest; the second convolution grows abstract, its maps "
             "show where a combination of edges was found. "
-            + html.link(
+            + markup.link(
                 state.address("", image=state.DEFAULT_IMAGE),
                 f"As in the tutorial: test image {state.DEFAULT_IMAGE}, a bag",
             )
-            + f". {html.NUMBERS_DIFFER}"
+            + f". {markup.NUMBERS_DIFFER}"
         )
     )
     downloads(
@@ -78,17 +78,17 @@ def spatial_step(view: View, layer: Layer) -> str:
     links = "".join(
         f'<a href="{escape(filter_address(layer, index))}" target="_self" '
         f'title="Open filter {index}">'
-        + html.picture(
+        + markup.picture(
             maps[:, :, index], Scale.of(maps[:, :, index]), f"Map {index} of {layer.name}", SMALL
         )
         + f"{index}</a>"
         for index in strongest
     )
     return (
-        html.title(layer.name, html.shape(layer.output_shape))
-        + html.picture(mean_map, Scale.of(mean_map), f"Mean map of {layer.name}", LARGE)
+        markup.title(layer.name, markup.shape(layer.output_shape))
+        + markup.picture(mean_map, Scale.of(mean_map), f"Mean map of {layer.name}", LARGE)
         + f'<div class="maps">{links}</div>'
-        + html.note(words(layer))
+        + markup.note(words(layer))
     )
 
 
@@ -99,7 +99,7 @@ def filter_address(layer: Layer, index: int) -> str:
 
 def microscope_link(layer: Layer) -> str:
     """Return a link to where each unit of a layer is explained."""
-    return html.link(filter_address(layer, 0), "Unit by unit")
+    return markup.link(filter_address(layer, 0), "Unit by unit")
 
 
 def flat_step(view: View, layer: Layer) -> str:
@@ -109,11 +109,11 @@ def flat_step(view: View, layer: Layer) -> str:
     strip = sheets.tile(values.reshape(1, 1, -1), columns)
     scale = Scale.of(values)
     return (
-        html.title(layer.name, f"{len(values)} numbers")
-        + html.picture(
+        markup.title(layer.name, f"{len(values)} numbers")
+        + markup.picture(
             strip, scale, f"The {len(values)} outputs of {layer.name}, {columns} in a row", "100%"
         )
-        + html.colour_bar(scale, f"{columns} in a row. {words(layer)} {microscope_link(layer)}")
+        + markup.colour_bar(scale, f"{columns} in a row. {words(layer)} {microscope_link(layer)}")
     )
 
 
@@ -129,9 +129,9 @@ def mean_columns(view: View) -> list[download_figures.Column]:
 def last_step(view: View, layer: Layer) -> str:
     """Return the class probabilities as HTML."""
     return (
-        html.title(layer.name, "10 probabilities")
-        + html.probability_bars(view.probabilities, view.label)
-        + html.note(
+        markup.title(layer.name, "10 probabilities")
+        + markup.probability_bars(view.probabilities, view.label)
+        + markup.note(
             "Softmax turns the last sums into shares of 1; the largest is the answer. "
             + microscope_link(layer)
         )
@@ -142,9 +142,9 @@ def layer_overview(view: View) -> str:
     """Return all steps from the input to the probabilities, as HTML."""
     inner = view.network.layers[:-1]
     steps = [
-        html.title("Input", "28×28×1")
-        + html.picture(view.image, PIXELS, view.title, LARGE)
-        + html.note(
+        markup.title("Input", "28×28×1")
+        + markup.picture(view.image, PIXELS, view.title, LARGE)
+        + markup.note(
             f"{view.title[0].upper()}{view.title[1:]}. One brightness a pixel, from 0 (black) to "
             "255, divided by 255."
         ),

@@ -10,14 +10,14 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from core import cache
+from core import cache, memo
 from core.cache import Version
 from core.dataset import CLASS_NAMES
 from core.models import attempts
 from core.network import Layer, ModelError
 from core.pictures import download_figures, export
 from core.pictures.scales import Scale
-from ui import controls, html, state
+from ui import controls, markup, state
 from ui.card import card_menu
 from ui.charts import kernels
 from ui.charts import model_training as charts
@@ -41,25 +41,25 @@ def page(view: View) -> None:
         show_mistakes(view)
     else:
         epochs_part(view)
-    html.show(
-        html.note(
-            html.link(
+    markup.show(
+        markup.note(
+            markup.link(
                 state.address("model_training", model="tutorial"),
                 "As in the tutorial: the model that its recipe trains",
             )
-            + f". {html.NUMBERS_DIFFER}"
+            + f". {markup.NUMBERS_DIFFER}"
         )
     )
 
 
 def training_part(view: View) -> None:
     """Draw the network, the training of each model, and the results of the one in view."""
-    html.show(
-        cache.kept(partial(charts.network_table, view.network), "network table", view.model.key)
+    markup.show(
+        memo.kept(partial(charts.network_table, view.network), "network table", view.model.key)
     )
     st.subheader("How each model was trained", anchor=False)
-    html.show(
-        html.note(
+    markup.show(
+        markup.note(
             "Left to right on the same axes, so heights compare; epochs differ. Shaded is the gap "
             "where the network is better on images that it learns from than on images that it "
             "never learns from: <b>over-fitting</b>, it knows the first by heart. Dashed: the "
@@ -74,10 +74,10 @@ def training_part(view: View) -> None:
         st.warning(problem)
     if trained.without_history:
         names = escape(", ".join(trained.without_history))
-        html.show(html.note(f"Without a training history (history.csv): {names}."))
+        markup.show(markup.note(f"Without a training history (history.csv): {names}."))
     all_curves(trained)
     attempts_overview()
-    st.subheader(f"How good {html.as_text(view.model.folder.name)} is", anchor=False)
+    st.subheader(f"How good {markup.as_text(view.model.folder.name)} is", anchor=False)
     results(view, trained.histories.get(view.model.folder.name))
 
 
@@ -107,7 +107,7 @@ def trained_models(view: View) -> TrainedModels:
         try:
             history = cache.history(model)
         except ModelError as error:
-            problems.append(html.sentence(error))
+            problems.append(markup.sentence(error))
             continue
         if history is None:
             without_history.append(name)
@@ -119,7 +119,7 @@ def trained_models(view: View) -> TrainedModels:
 def all_curves(trained: TrainedModels) -> None:
     """Draw the curves of all trainings, on the same axes."""
     histories, names = trained.histories, list(trained.histories)
-    domains = cache.once(
+    domains = memo.once(
         partial(charts.domains, list(histories.values())),
         *("axes", *(trained.models[name].key for name in names)),
     )
@@ -135,22 +135,22 @@ def curves(
     name: str, model: Version, history: pd.DataFrame, domains: Mapping[str, charts.Domain]
 ) -> None:
     """Draw accuracy and loss of one training, the over-fitting in words, and the files."""
-    over_fitting = cache.kept(
+    over_fitting = memo.kept(
         partial(charts.overfitting_sentence, history), "over-fitting", model.key
     )
-    html.show(
-        html.title(name, f"{len(history)} {'epoch' if len(history) == 1 else 'epochs'}")
-        + html.legend(charts.curve_colours(history))
+    markup.show(
+        markup.title(name, f"{len(history)} {'epoch' if len(history) == 1 else 'epochs'}")
+        + markup.legend(charts.curve_colours(history))
     )
     for measure, domain in domains.items():
         chart = partial(charts.curves, history, measure, domain)
         st.vega_lite_chart(
-            cache.once(chart, "curves", model.key, measure, domain),
+            memo.once(chart, "curves", model.key, measure, domain),
             height=230,
             alt=f"Line chart of {measure} by epoch for {name}. {over_fitting}",
         )
-    html.show(html.note(over_fitting))
-    file = html.file_name(name)
+    markup.show(markup.note(over_fitting))
+    file = markup.file_name(name)
     with st.container(horizontal=True):
         downloads(
             ("History (CSV)", f"{file}.csv", partial(history_csv, history)),
@@ -170,17 +170,17 @@ def attempts_overview() -> None:
     try:
         tried = cache.tried()
     except ModelError as error:
-        st.warning(html.sentence(error))
+        st.warning(markup.sentence(error))
         return
     st.subheader("What each change brought", anchor=False)
     st.vega_lite_chart(
-        cache.once(partial(charts.attempts_chart, tried), "attempts", tried),
+        memo.once(partial(charts.attempts_chart, tried), "attempts", tried),
         height=32 * len(tried) + 110,
         alt="Chart of the validation accuracy of each attempt: "
         + ", ".join(f"{row.change} {row.validation_accuracy:.2%}" for row in tried),
     )
-    html.show(
-        html.note(
+    markup.show(
+        markup.note(
             "Each row is one training of the network above (“stopped”: ended early) on 55,000 of "
             "the training images; the point is its accuracy on the 5,000 others, the line one "
             "standard error to either side. Points closer than that may owe their order to chance. "
@@ -200,24 +200,24 @@ def results(view: View, history: pd.DataFrame | None) -> None:
 
     def pieces() -> str:
         if insights is None:
-            return html.halves(charts.results_table(history, {}), html.note(problem))
+            return markup.halves(charts.results_table(history, {}), markup.note(problem))
         labels = cache.split("test").labels
         accuracy, loss = insights.accuracy(labels), insights.loss(labels)
-        return html.halves(
+        return markup.halves(
             charts.results_table(history, {"test_accuracy": accuracy, "test_loss": loss}),
             charts.class_accuracies(accuracy, insights.class_accuracy(labels)),
         )
 
-    html.show(cache.kept(pieces, "how good", view.model.key, history is None, problem))
+    markup.show(memo.kept(pieces, "how good", view.model.key, history is None, problem))
 
 
 def epochs_part(view: View) -> None:
     """Draw the first convolution's kernels at each saved epoch, and in the end."""
     name = view.model.folder.name
-    st.subheader(f"When {html.as_text(name)} learned it", anchor=False)
+    st.subheader(f"When {markup.as_text(name)} learned it", anchor=False)
     first = next((layer for layer in view.network.layers if layer.kind == "Conv2D"), None)
     if first is None:
-        html.show(html.note(f"{escape(name)} has no convolution, so no kernels to look at."))
+        markup.show(markup.note(f"{escape(name)} has no convolution, so no kernels to look at."))
         return
     epochs(view, first.name)
     final_kernels(view, first)
@@ -229,17 +229,17 @@ def epochs(view: View, layer: str) -> None:
     try:
         saved = list(cache.checkpoints(view.model))
         if not saved:
-            html.show(html.note(NO_CHECKPOINTS))
+            markup.show(markup.note(NO_CHECKPOINTS))
             return
         probabilities = cache.epoch_probabilities(view.model, view.index)
     except ModelError as error:
-        html.show(html.note(escape(str(error))))
+        markup.show(markup.note(escape(str(error))))
         return
-    film = cache.once(partial(kernel_film, view, layer), "film of the kernels", view.model.key)
+    film = memo.once(partial(kernel_film, view, layer), "film of the kernels", view.model.key)
     insights, _ = measured(view)
     epoch_player(view, [film], saved, probabilities, insights)
-    html.show(
-        html.note(
+    markup.show(
+        markup.note(
             "The weights that were saved while it was trained, on one colour scale. <b>Look "
             "for</b> how much of the accuracy is there after the first saved epoch, and how little "
             "the kernels change after that. The Filter explorer shows the same for each filter and "
@@ -288,9 +288,9 @@ def final_kernels(view: View, first: Layer) -> None:
     """Draw the kernels of the first convolution after the whole training."""
     weights = first.weights["kernel"][:, :, 0, :]  # (h, w, filters)
     biases = first.weights.get("bias", np.zeros(weights.shape[2], np.float32))
-    st.subheader(f"The {weights.shape[2]} kernels of {html.as_text(first.name)}", anchor=False)
-    html.show(
-        cache.kept(
+    st.subheader(f"The {weights.shape[2]} kernels of {markup.as_text(first.name)}", anchor=False)
+    markup.show(
+        memo.kept(
             partial(kernels.kernel_sheet, first.name, weights, biases), "kernels", view.model.key
         )
     )

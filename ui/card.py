@@ -15,7 +15,7 @@ from markdown_it.token import Token
 from core import cache
 from core.cache import Version
 from core.network import ModelError
-from ui import html
+from ui import markup
 
 # The parser takes up to 25 microseconds per character of a card that was made to be slow.
 MAX_MARKDOWN_CHARACTERS = 2**15
@@ -67,10 +67,10 @@ def card_menu(name: str, model: Version) -> None:
     try:
         card, damage = cache.card(model), ""
     except ModelError as error:
-        card, damage = "", html.note(escape(str(error)))
+        card, damage = "", markup.note(escape(str(error)))
     if card is None:
         return
     menu = st.popover("Model card", key=f"card_{name}", on_change="rerun")
     if menu.open:
         with menu:
-            html.show(damage or card_html(card))
+            markup.show(damage or card_html(card))

@@ -18,7 +18,7 @@ from core.dataset import CLASS_NAMES
 from core.evidence import ablation
 from core.evidence.ablation import Off
 from core.network import Layer, Network
-from ui import html
+from ui import markup
 from ui.refusals import quoted, refuse
 from ui.state import (
     DEFAULT_IMAGE,
@@ -55,7 +55,7 @@ def image_index() -> int:
     st.menu_button(
         "Next of a class",
         range(len(CLASS_NAMES)),
-        format_func=html.class_label,
+        format_func=markup.class_label,
         key="next_of_class",
         on_click=_next_of_class,
         args=(index,),
@@ -99,7 +99,7 @@ def layer(network: Network) -> Layer:
         "Layer",
         list(layers),
         required=True,
-        format_func=html.as_text,
+        format_func=markup.as_text,
         key="layer",
         label_visibility="collapsed",
         on_change=take_choice,
@@ -181,7 +181,7 @@ def class_pair() -> tuple[int, int]:
 
 
 def _class_label(key: str, title: str) -> int:
-    labels = {html.class_label(label): label for label in range(len(CLASS_NAMES))}
+    labels = {markup.class_label(label): label for label in range(len(CLASS_NAMES))}
     # A link may have the label alone, as PARAMETERS says, or what the control displays.
     names = {str(label): name for name, label in labels.items()}
     text = read(key, lambda text: text in names or text in labels)

@@ -15,7 +15,7 @@ from core import cache
 from core.cache import Version
 from core.evidence.answers import Answers
 from server.jobs import Job, TooManyJobs
-from ui import html
+from ui import markup
 
 PERIOD = 0.5  # seconds between two looks at how far a count is
 # Seconds that a count goes on for a visitor whose connection broke. A browser that has its network
@@ -75,7 +75,7 @@ def count(wanted: Wanted, timed: bool) -> None:
         return
     problem = job.problem if job else latest.problem if latest else ""
     if problem:
-        st.warning(html.sentence(problem))
+        st.warning(markup.sentence(problem))
     st.button("Count over all 10,000", key="count_all", on_click=_want, args=(wanted,))
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from core.models.model_folder import ModelReplaced
 from core.network import ModelError
 from server.queueing import Rank, turn
-from ui import html
+from ui import markup
 
 Arguments = ParamSpec("Arguments")
 
@@ -35,7 +35,7 @@ def fragment(
             except ModelReplaced:  # the model that the page was opened with is gone
                 st.rerun()
             except ModelError as error:  # of another image than the one in view
-                st.error(html.sentence(error))
+                st.error(markup.sentence(error))
 
     decorated: Callable[Arguments, None] = st.fragment(in_turn, run_every=run_every or _A_DAY)
     return decorated

@@ -14,14 +14,14 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from core import cache
+from core import cache, memo
 from core.dataset import CLASS_NAMES, DatasetError
 from core.models.model_folder import ModelFolder, ModelReplaced
 from core.network import ModelError, Network
 from core.pictures.scales import PIXELS
 from server import log, queueing, setup
 from server.queueing import Rank
-from ui import controls, html, state
+from ui import controls, markup, state
 from ui.components.navigation import navigation
 from ui.page import Page
 from ui.refusals import quoted, refusals_shown, refuse
@@ -67,7 +67,7 @@ def _run(pages: Sequence[Page]) -> None:
         _refuse_unknown_page()
         with st.sidebar:
             frame = _sidebar()
-            html.show(STYLE + (_prediction(frame.view) if frame.view else ""))
+            markup.show(STYLE + (_prediction(frame.view) if frame.view else ""))
             share()
         token = _frame.set(frame)
         try:
@@ -75,7 +75,7 @@ def _run(pages: Sequence[Page]) -> None:
         except ModelReplaced:  # the next run shows the new version
             st.rerun()
         except ModelError as error:  # of another image than the one in view
-            st.error(html.sentence(error))
+            st.error(markup.sentence(error))
         finally:
             _frame.reset(token)
             with st.sidebar:
@@ -106,9 +106,9 @@ def _draw(page: Page) -> None:
     frame = _frame.get()
     assert frame is not None, "Streamlit runs a page inside of the frame's run"
     if frame.view is None and page.needs_model:
-        st.error(html.sentence(frame.problem))
+        st.error(markup.sentence(frame.problem))
     elif page.shows_maps and frame.view and not frame.view.network.spatial_layers:
-        name = html.as_text(frame.view.model.folder.name)
+        name = markup.as_text(frame.view.model.folder.name)
         st.info(f"The model {name} has no layer with feature maps.")
     else:
         page.draw(frame.view)
@@ -147,20 +147,20 @@ def _check_fit(model: ModelFolder, network: Network) -> None:
 
 
 def _prediction(view: View) -> str:
-    return cache.kept(lambda: _prediction_figure(view), "prediction", view.model.key, view.index)
+    return memo.kept(lambda: _prediction_figure(view), "prediction", view.model.key, view.index)
 
 
 def _prediction_figure(view: View) -> str:
     right = view.prediction == view.label
     verdict = "✓ right" if right else f"✗ wrong, it is {CLASS_NAMES[view.label]}"
     return (
-        html.picture(view.image, PIXELS, view.title, 112)
-        + html.title(
+        markup.picture(view.image, PIXELS, view.title, 112)
+        + markup.title(
             f"Label: {view.label} {CLASS_NAMES[view.label]}",
         )
-        + html.note(
+        + markup.note(
             f"Predicted: <b>{CLASS_NAMES[view.prediction]}</b> with "
             f"{view.probabilities[view.prediction]:.1%} {verdict}"
         )
-        + html.probability_bars(view.probabilities, view.label)
+        + markup.probability_bars(view.probabilities, view.label)
     )

@@ -12,7 +12,7 @@ from core import cache
 from core.dataset import CLASS_NAMES
 from core.pictures import sheets
 from core.pictures.scales import PIXELS
-from ui import html, state
+from ui import markup, state
 from ui.components.contact_sheet import COLUMNS, contact_sheet
 
 MAX_IMAGES = 48
@@ -55,11 +55,11 @@ def image_sheet(indices: npt.NDArray[np.intp], caption: Callable[[int], str]) ->
 
 def show_image_links(key: str, title: str, sheet: ImageSheet, note: str) -> None:
     """Show a sheet between its title and a note, HTML; a click on an image opens the explorer."""
-    heading = html.title(title, f"{len(sheet.indices)} of {sheet.count} images")
+    heading = markup.title(title, f"{len(sheet.indices)} of {sheet.count} images")
     if not sheet.indices:
-        html.show(heading + html.note("There is no such test image.") + note)
+        markup.show(heading + markup.note("There is no such test image.") + note)
         return
-    html.show(heading)
+    markup.show(heading)
     contact_sheet(
         cache.split("test").images[sheet.indices],
         sheet.indices,
@@ -70,4 +70,4 @@ def show_image_links(key: str, title: str, sheet: ImageSheet, note: str) -> None
         captions=sheet.captions,
         sheet=sheet.picture,
     )
-    html.show(note)
+    markup.show(note)

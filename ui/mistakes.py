@@ -6,12 +6,12 @@ from functools import partial
 
 import streamlit as st
 
-from core import cache
+from core import cache, memo
 from core.cache import Version
 from core.dataset import CLASS_NAMES
 from core.evidence.insights import Insights, calibration_error, doubted_labels
 from core.network import ModelError
-from ui import controls, html, state
+from ui import controls, markup, state
 from ui.charts import mistakes as charts
 from ui.charts.vega import Spec
 from ui.fragments import fragment
@@ -23,10 +23,10 @@ MIN_DOUBT = 0.9  # probability of another class that all models give to an image
 
 def show_mistakes(view: View) -> None:
     """Draw the model's mistakes, its calibration, and labels that look wrong."""
-    st.subheader(f"Where {html.as_text(view.model.folder.name)} errs", anchor=False)
+    st.subheader(f"Where {markup.as_text(view.model.folder.name)} errs", anchor=False)
     insights, problem = measured(view)
     if insights is None:
-        html.show(html.note(problem))
+        markup.show(markup.note(problem))
         return
     confusion(view)
     left, right = st.columns(2, gap="medium")
@@ -41,14 +41,14 @@ def confusion(view: View) -> None:
     """Draw the confusion matrix, and the images of one of its cells."""
     insights, problem = measured(view)
     if insights is None:
-        html.show(html.note(problem))
+        markup.show(markup.note(problem))
         return
     left, right = st.columns([6, 5], gap="medium")
     with left:
         with st.container(horizontal=True):
             true, predicted = controls.confusion_cell()
             shares = controls.cells_as_shares()
-        matrix = cache.once(
+        matrix = memo.once(
             partial(confusion_matrix, insights, shares), "confusion", view.model.key, shares
         )
         st.vega_lite_chart(
@@ -58,15 +58,15 @@ def confusion(view: View) -> None:
             height=440,
             alt="Confusion matrix of the ten classes",
         )
-        html.show(
-            html.note(
+        markup.show(
+            markup.note(
                 "Each row is the 1,000 test images of a class, each column what the network takes "
                 "them for; on the diagonal it is right. Colour is the number of mistakes in a "
                 "cell. Click a cell, or choose its classes above."
             )
         )
     with right:
-        sheet = cache.once(
+        sheet = memo.once(
             partial(cell_sheet, insights, true, predicted),
             *("cell", view.model.key, true, predicted),
         )
@@ -76,11 +76,11 @@ def confusion(view: View) -> None:
             f"{CLASS_NAMES[true]} {'recognized as' if right_class else 'taken for'} "
             f"{CLASS_NAMES[predicted]}",
             sheet,
-            html.note(
+            markup.note(
                 f"Below each image the probability of the {'' if right_class else 'wrong '}class, "
                 "the surest first."
             )
-            + html.note("Click one to see in the explorer what the filters make of it."),
+            + markup.note("Click one to see in the explorer what the filters make of it."),
         )
 
 
@@ -106,20 +106,20 @@ def cell_sheet(insights: Insights, true: int, predicted: int) -> ImageSheet:
 def calibration(view: View, insights: Insights) -> None:
     """Draw the accuracy by confidence."""
     labels = cache.split("test").labels
-    bins = cache.once(partial(insights.calibration, labels), "calibration", view.model.key)
-    html.show(
-        html.title(
+    bins = memo.once(partial(insights.calibration, labels), "calibration", view.model.key)
+    markup.show(
+        markup.title(
             "Does it know how sure to be?", f"calibration error {calibration_error(bins):.1%}"
         )
     )
     st.vega_lite_chart(
-        cache.once(partial(charts.calibration, bins), "calibration chart", view.model.key),
+        memo.once(partial(charts.calibration, bins), "calibration chart", view.model.key),
         height=330,
         alt="Accuracy against confidence: "
         + ", ".join(f"{part.confidence:.0%} sure, {part.accuracy:.0%} right" for part in bins),
     )
-    html.show(
-        html.note(
+    markup.show(
+        markup.note(
             "Test images by the probability of the predicted class, in steps of 0.1; at the "
             "bottom their number, the line is a 95 % Wilson interval. On the dashed line "
             "the network is right as often as it claims; below it is too sure of itself. The "
@@ -142,8 +142,8 @@ def labels_that_look_wrong(insights: Insights) -> None:
         "doubted",
         "Labels that look wrong",
         # All models agree on these images.
-        cache.once(doubted, "doubted", *of_models),
-        html.note(
+        memo.once(doubted, "doubted", *of_models),
+        markup.note(
             f"Each model here ({len(of_models)}) gives the same other class at least "
             f"{MIN_DOUBT:.0%}. "
             "Below each image the number of its label, and of what they say instead. Some "

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 import streamlit as st
 
-from ui import html
+from ui import markup
 
 MAX_QUOTED_CHARACTERS = 40
 MAX_REFUSALS = 3
@@ -33,14 +33,14 @@ def refusals_shown() -> Iterator[None]:
         _refusals.reset(token)
         if refusals:
             with st.container(key="refusals"):
-                st.caption(html.as_text(_one_line(refusals)))
+                st.caption(markup.as_text(_one_line(refusals)))
 
 
 def refuse(sentence: str) -> None:
     """State what is refused and what is shown instead, as plain text of one sentence."""
     refusals = _refusals.get()
     if refusals is None:  # The fragment alone is drawn again, not the place above the page.
-        st.caption(html.as_text(sentence))
+        st.caption(markup.as_text(sentence))
     else:
         refusals.append(sentence)
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import segno
 import streamlit as st
 
-from ui import html
+from ui import markup
 
 # Values of Streamlit's `server.address` with which it listens on all of the computer's addresses.
 _ALL_INTERFACES = frozenset({"", "0.0.0.0", "::"})
@@ -74,8 +74,8 @@ def share() -> None:
         for address in filter(None, (found.address, found.network_address)):
             st.code(address, language=None, wrap_lines=True)
         if found.is_reachable:
-            html.show(qr_code(found.network_address or found.address))
-        html.show(html.note(found.words))
+            markup.show(qr_code(found.network_address or found.address))
+        markup.show(markup.note(found.words))
 
 
 def offer(url: str | None, query: dict[str, str]) -> Offer:
@@ -148,7 +148,7 @@ def qr_code(text: str) -> str:
     try:
         code = segno.make(text, error="m", micro=False)
     except segno.DataOverflowError:
-        return html.note("The address is too long for a QR code: copy it.")
+        return markup.note("The address is too long for a QR code: copy it.")
     # A cell a pixel, which the browser enlarges.
     source = code.png_data_uri(scale=1, border=4, dark="#000", light="#fff")
     return f'<img class="pixels qr-code" src="{source}" alt="QR code of the address">'

@@ -7,14 +7,14 @@ from functools import partial
 
 import numpy as np
 
-from core import cache
+from core import cache, memo
 from core.dataset import CLASS_NAMES
 from core.evidence.insights import QUANTILES, Insights
 from core.network import Field, Layer
 from core.pictures import download_figures, export
 from core.pictures.scales import PIXELS
 from core.pictures.sheets import sheet_uri
-from ui import html, state
+from ui import markup, state
 from ui.charts.responses import class_responses
 from ui.components.contact_sheet import COLUMNS, contact_sheet
 from ui.downloads import downloads
@@ -29,16 +29,16 @@ NO_FILTERS = (
 def show_top_images(view: View, layer: Layer, index: int) -> None:
     """Draw the test images that excite a filter most, and its response to each class."""
     if layer.kind != "Conv2D":
-        html.show(html.note(NO_FILTERS))
+        markup.show(markup.note(NO_FILTERS))
         return
     insights, problem = measured(view)
     if insights is None:
-        html.show(html.note(problem))
+        markup.show(markup.note(problem))
         return
     test = cache.split("test")
     tops = top_images_of(view, layer, insights, index)
-    html.show(
-        html.title(f"What excites filter {index} of {layer.name} most", "of 10,000 test images")
+    markup.show(
+        markup.title(f"What excites filter {index} of {layer.name} most", "of 10,000 test images")
     )
     contact_sheet(
         test.images[tops.images],
@@ -53,18 +53,18 @@ def show_top_images(view: View, layer: Layer, index: int) -> None:
         side=92,
         captions=tops.captions,
         fields=tops.fields,
-        sheet=cache.kept(
+        sheet=memo.kept(
             lambda: sheet_uri(np.moveaxis(test.images[tops.images], 0, 2), COLUMNS, PIXELS),
             *("top images", view.model.key, layer.name, index),
         ),
     )
-    html.show(
-        cache.kept(
+    markup.show(
+        memo.kept(
             partial(class_responses, insights, layer.name, index),
             *("responses", view.model.key, layer.name, index),
         )
     )
-    name = f"{html.file_name(layer.name)}_filter{index}"
+    name = f"{markup.file_name(layer.name)}_filter{index}"
     downloads(
         (
             "Top images (PNG)",

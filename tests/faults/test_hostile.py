@@ -26,7 +26,7 @@ from core.evidence import ablation
 from core.network import Network
 from server import jobs
 from tests.pages.conftest import COMPARED, PAGES, PARTS, Open, assert_sound, go_to, html, text
-from ui.html import class_label
+from ui.markup import class_label
 
 MARK = "<b id=hostile>"
 # What each page shows, whatever else is in view.

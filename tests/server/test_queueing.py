@@ -14,7 +14,6 @@ from starlette.websockets import WebSocket, WebSocketState
 from streamlit import config
 from streamlit.runtime.app_session import AppSession
 
-from core import cache
 from server import queueing, streamlit_patches
 from server.queueing import Rank
 
@@ -146,25 +145,6 @@ def test_the_settings_that_browsers_are_told_are_the_settings(section: str) -> N
         found = config.get_options_for_section(section)
         assert found == expected
         found.clear()  # theirs to change
-
-
-def test_a_piece_is_made_once_for_all_that_it_depends_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(cache, "MOST_KEPT", 2)
-    made = []
-
-    def piece(number: int) -> str:
-        def make() -> str:
-            made.append(number)
-            return f"{number} × é"
-
-        return cache.kept(make, "test", number)
-
-    assert [piece(number) for number in (1, 2, 1, 3, 1, 2)] == [
-        f"{number} × é" for number in (1, 2, 1, 3, 1, 2)
-    ]
-    assert made == [1, 2, 3, 2]  # the one that was not asked for the longest went
 
 
 @pytest.mark.parametrize(

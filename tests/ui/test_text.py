@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from markup.parser import HTMLParser
 
 from tests.harness.renamed import CARD, FOLDER, LAYERS
-from ui import card, html
+from ui import card, markup
 from ui.card import card_html
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -22,7 +22,7 @@ SYNTAX = st.text("ab1 _-.*`[]()!<>&#+:@~|\\\"'/=^{}$\n\t", max_size=30)
 @given(SYNTAX | st.text(max_size=30))
 def test_any_text_is_shown_as_it_is(text: str) -> None:
     text = text.replace("\0", "")
-    shown = MARKDOWN.render(f"Of {html.as_text(text)}, too").strip()
+    shown = MARKDOWN.render(f"Of {markup.as_text(text)}, too").strip()
     assert re.fullmatch(r"<p>[^<]*</p>", shown), shown
     words = unescape(shown[len("<p>") : -len("</p>")]).replace("\u2060", "")
     assert words.split() == f"Of {text}, too".split()
@@ -30,36 +30,36 @@ def test_any_text_is_shown_as_it_is(text: str) -> None:
 
 @given(SYNTAX)
 def test_a_line_of_its_own_is_a_paragraph(text: str) -> None:
-    shown = MARKDOWN.render(html.as_text(text)).strip()
+    shown = MARKDOWN.render(markup.as_text(text)).strip()
     assert re.fullmatch(r"(<p>[^<]*</p>)?", shown), shown
 
 
 @pytest.mark.parametrize("name", ["conv_layer_1", "conv2d", "block-1.conv", "größe", "My layer 2"])
 def test_ordinary_names_are_their_own_markdown(name: str) -> None:
-    assert html.as_text(name) == name
+    assert markup.as_text(name) == name
 
 
 @pytest.mark.parametrize(
     "words", [":smile:", ":material_face:", ":streamlit:", "http://a.b", "www.a.b", "a@b.org"]
 )
 def test_no_text_is_left_that_streamlit_replaces(words: str) -> None:
-    shown = html.as_text(words).replace("\\", "")
+    shown = markup.as_text(words).replace("\\", "")
     assert words not in shown
     assert shown.replace("\u2060", "") == words
 
 
 def test_a_command_of_a_sentence_is_code() -> None:
     message = "a*b*/x is missing: `python -m core.training --output a*b* --replace` writes it."
-    assert MARKDOWN.render(html.sentence(message)).strip() == (
+    assert MARKDOWN.render(markup.sentence(message)).strip() == (
         "<p>a*b*/x is missing: <code>python -m core.training --output a*b* --replace</code> "
         "writes it.</p>"
     )
-    assert html.sentence("`![p](x)`") == html.as_text("`![p](x)`")
+    assert markup.sentence("`![p](x)`") == markup.as_text("`![p](x)`")
 
 
 @pytest.mark.parametrize("name", [FOLDER, *LAYERS.values(), "..", "a/b\\c:d"])
 def test_file_names_have_no_separator(name: str) -> None:
-    assert re.fullmatch(r"[\w.-]+", html.file_name(name))
+    assert re.fullmatch(r"[\w.-]+", markup.file_name(name))
 
 
 class _Elements(HTMLParser):

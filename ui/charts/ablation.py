@@ -10,7 +10,7 @@ import numpy as np
 from core.dataset import CLASS_NAMES
 from core.evidence.answers import Answers
 from core.pictures.scales import FloatArray
-from ui import html
+from ui import markup
 from ui.charts.vega import MAX_FILTER_LABELS, Spec, rows_data
 
 BEFORE_AFTER = ("all filters on", "these off")
@@ -114,13 +114,13 @@ def prediction(title: str, before: FloatArray, after: FloatArray) -> str:
         for name, *pair in zip(CLASS_NAMES, before.tolist(), after.tolist(), strict=True)
     ]
     return (
-        html.title("Prediction", title)
-        + html.note(
+        markup.title("Prediction", title)
+        + markup.note(
             f"{'Still' if best == was else 'Now'} <b>{CLASS_NAMES[best]}</b> with "
             f"{after[best]:.1%}; with all filters on {CLASS_NAMES[was]} with "
             f"{before[was]:.1%}."
         )
-        + html.paired_bars(rows, BEFORE_AFTER, shares=True)
+        + markup.paired_bars(rows, BEFORE_AFTER, shares=True)
     )
 
 
@@ -140,7 +140,7 @@ def accuracy(before: Answers, after: Answers, images: str) -> str:
         )
     ]
     return (
-        html.title("Accuracy", f"{after.accuracy:.2%}, with all filters on {before.accuracy:.2%}")
-        + html.note(f"{images} 95 % interval: {low:.1%} to {high:.1%}.")
-        + html.paired_bars(rows, BEFORE_AFTER, shares=True)
+        markup.title("Accuracy", f"{after.accuracy:.2%}, with all filters on {before.accuracy:.2%}")
+        + markup.note(f"{images} 95 % interval: {low:.1%} to {high:.1%}.")
+        + markup.paired_bars(rows, BEFORE_AFTER, shares=True)
     )

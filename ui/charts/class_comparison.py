@@ -13,7 +13,7 @@ from core.evidence.separation import Separation
 from core.pictures import colours, sheets
 from core.pictures.download_figures import Column
 from core.pictures.scales import PIXELS, FloatArray, Scale, common_scales
-from ui import html
+from ui import markup
 from ui.charts.separation_chart import kind_of
 from ui.charts.separation_words import ClassNames, auc_words, drop_words
 from ui.components.data import as_json
@@ -96,16 +96,16 @@ def picture_table(columns: Sequence[Column], rows: Sequence[str], width: int | s
     body = "".join(
         f'<tr><th scope="row">{escape(row)}</th>'
         + "".join(
-            f"<td>{html.picture(arrays[position], scale, f'{row}: {title}', width)}</td>"
+            f"<td>{markup.picture(arrays[position], scale, f'{row}: {title}', width)}</td>"
             for title, arrays, scale in columns
         )
         for position, row in enumerate(rows)
     )
     ends = "".join(
-        f"<td>{html.colour_bar(scale) if scale is not PIXELS else ''}</td>"
+        f"<td>{markup.colour_bar(scale) if scale is not PIXELS else ''}</td>"
         for _, _, scale in columns
     )
-    return html.scrolling(
+    return markup.scrolling(
         f'<table class="grid-figure"><tr><td></td>{head}</tr>{body}'
         f"<tr><td></td>{ends}</tr></table>",
         "The images in rows, what the filter makes of them in columns",
@@ -117,18 +117,18 @@ def chosen_filter(
 ) -> str:
     """Return a filter's average maps of both classes, their difference, and its numbers, HTML."""
     columns = map_columns(pair, [index], names)
-    return html.row(
-        html.title(f"Filter {index} of {layer}", "average map over all test images of a class")
+    return markup.row(
+        markup.title(f"Filter {index} of {layer}", "average map over all test images of a class")
         + picture_table(columns, ["mean"], MAP_WIDTH),
-        html.title("What it says, and what it does")
-        + html.facts(
+        markup.title("What it says, and what it does")
+        + markup.facts(
             [
                 ("AUC", auc_words(separation, index)),
                 ("drop", drop_words(separation, index)),
                 ("kind", kind_of(separation, index)),
             ]
         )
-        + html.note(
+        + markup.note(
             f"In the difference red is brighter for {escape(names[0])}, blue for "
             f"{escape(names[1])}, white the same in both. Red here and blue there may leave an AUC "
             "near 0.5, and yet be what the next layer needs. Click a column above for another "
@@ -153,12 +153,12 @@ def best_filters(
     layer: str, separation: Separation, pair: MapPair, best: Sequence[int], names: ClassNames
 ) -> str:
     """Return the average maps of the filters that separate best, HTML."""
-    return html.title(
+    return markup.title(
         f"Average maps of the best separators in {layer}",
         "activation, over all test images of a class",
-    ) + html.row(
+    ) + markup.row(
         average_maps(separation, pair, best, names),
-        html.note(
+        markup.note(
             f"The {len(best)} filters with the largest |AUC − 0.5|. Both classes share a filter's "
             "scale, so the rows compare; the difference shows where the evidence lies. Where "
             "several look alike they say the same, and the network may do without one of them."
@@ -185,17 +185,17 @@ def average_maps(
         )
         cells = (
             *(
-                html.picture(mean, scale, f"Mean map of filter {index}, {name}", MAP_WIDTH)
+                markup.picture(mean, scale, f"Mean map of filter {index}, {name}", MAP_WIDTH)
                 for mean, name in zip(means, names, strict=True)
             ),
-            html.colour_bar(scale),
-            html.picture(apart, centred, f"Difference of filter {index}'s mean maps", MAP_WIDTH),
-            html.colour_bar(centred),
+            markup.colour_bar(scale),
+            markup.picture(apart, centred, f"Difference of filter {index}'s mean maps", MAP_WIDTH),
+            markup.colour_bar(centred),
         )
         for line, cell in zip(lines, cells, strict=True):
             line.append(f"<td>{cell}")
     body = "<tr>".join("".join(line) for line in (heads, *lines))
-    return html.scrolling(
+    return markup.scrolling(
         f'<table class="grid-figure"><tr>{body}</table>',
         "The filters in columns, their average maps of both classes in rows",
     )
@@ -207,7 +207,7 @@ def images_of_classes(pixels: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint
         '<tr><td class="thumbnails">'
         + "".join(
             "<figure>"
-            + html.picture(pixels[index], PIXELS, f"Test image {index}, {CLASS_NAMES[label]}", 46)
+            + markup.picture(pixels[index], PIXELS, f"Test image {index}, {CLASS_NAMES[label]}", 46)
             + f"<figcaption>{index}</figcaption></figure>"
             for index in np.flatnonzero(labels == label).tolist()
         )

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from core.dataset import CLASS_NAMES, TrainSummary
 from core.pictures.scales import PIXELS
-from ui import html
+from ui import markup
 from ui.charts.vega import Spec
-from ui.html import class_label
+from ui.markup import class_label
 
 HISTOGRAM_BINS = 16
 BIN_WIDTH = 256 // HISTOGRAM_BINS
@@ -22,11 +22,11 @@ def splits_table(train_images: int, test_images: int) -> str:
         "<td>float32, 0 to 1"
         for name, count in (("train", train_images), ("test", test_images))
     )
-    return html.row(
-        html.title("Fashion-MNIST", "grey-scale pictures of garments, 28×28 pixels")
+    return markup.row(
+        markup.title("Fashion-MNIST", "grey-scale pictures of garments, 28×28 pixels")
         + '<table class="numbers roomy"><tr><th>split<th>images as stored<th>values'
         f"<th>input of the network<th>values{rows}</table>"
-        + html.note(
+        + markup.note(
             "The network wants a channel axis and small numbers: the images are reshaped to "
             "(n, 28, 28, 1) and divided by 255. Training uses the train split only; the test split "
             "says how well the network does on images that it has never seen."
@@ -43,7 +43,7 @@ def class_examples(summary: TrainSummary, test_counts: npt.NDArray[np.intp]) -> 
     """
     firsts = "".join(
         "<figure>"
-        + html.picture(
+        + markup.picture(
             summary.examples[label], PIXELS, f"Training image {index}, {CLASS_NAMES[label]}", 112
         )
         + f"<figcaption>{class_label(label)}<br><small>training image {index}</small></figcaption>"
@@ -52,7 +52,7 @@ def class_examples(summary: TrainSummary, test_counts: npt.NDArray[np.intp]) -> 
     )
     averages = "".join(
         "<figure>"
-        + html.picture(
+        + markup.picture(
             summary.class_means[label],
             PIXELS,
             f"Average training image of {CLASS_NAMES[label]}",
@@ -62,12 +62,12 @@ def class_examples(summary: TrainSummary, test_counts: npt.NDArray[np.intp]) -> 
         f"{test_counts[label]:,} test</small></figcaption></figure>"
         for label in range(len(CLASS_NAMES))
     )
-    return html.row(
-        html.title("One training image of each class", "the first of its class")
+    return markup.row(
+        markup.title("One training image of each class", "the first of its class")
         + f'<div class="examples">{firsts}</div>',
-        html.title("The average image of each class", "mean of its training images")
+        markup.title("The average image of each class", "mean of its training images")
         + f'<div class="examples">{averages}</div>'
-        + html.note(
+        + markup.note(
             "Black is 0, white is 255. A sharp average means that the images of a class agree; "
             "bags and sandals vary most."
         ),

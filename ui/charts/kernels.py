@@ -6,7 +6,7 @@ import numpy as np
 
 from core.pictures import sheets
 from core.pictures.scales import FloatArray, Scale
-from ui import html
+from ui import markup
 from ui.components.epoch_player import Film
 
 SLICES_PER_ROW = 16
@@ -15,12 +15,12 @@ SLICES_PER_ROW = 16
 def kernel_sheet(layer: str, kernels: FloatArray, biases: FloatArray) -> str:
     """Return all kernels (h, w, filters) of a first convolution with their biases, HTML."""
     scale = Scale.centred(kernels)
-    return html.sheet(
+    return markup.sheet(
         kernels,
         scale,
         f"Sheet of the {kernels.shape[2]} kernels of {layer}",
         [f"{index}: {bias:+.2f}" for index, bias in enumerate(biases.round(2) + 0.0)],
-    ) + html.colour_bar(
+    ) + markup.colour_bar(
         scale,
         "Weight, no unit: blue counts against, red for, white is 0. Above each kernel its "
         "number and its bias. Red on one side and blue on the other is an edge detector.",

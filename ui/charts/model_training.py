@@ -13,7 +13,7 @@ from core.models.attempts import Attempt
 from core.network import Network
 from core.pictures.colours import SPLIT_COLOURS
 from core.pictures.scales import FloatArray
-from ui import html
+from ui import markup
 from ui.charts.vega import Spec, rows_data
 
 MIN_EPOCHS_WITHOUT_POINTS = 20  # a curve of fewer epochs shows each as a point
@@ -37,18 +37,18 @@ Domain = tuple[float, float]
 def network_table(network: Network) -> str:
     """Return each layer with its output shape and the formula behind its parameter count, HTML."""
     rows = "".join(
-        f"<tr><th>{escape(layer.name)}<td>{layer.kind}<td>{html.shape(layer.output_shape)}"
+        f"<tr><th>{escape(layer.name)}<td>{layer.kind}<td>{markup.shape(layer.output_shape)}"
         f"<td>{layer.activation or ''}<td>{layer.parameter_formula}"
         for layer in network.layers
     )
     return (
-        html.title("The network", f"{network.parameter_count:,} parameters in all")
-        + html.scrolling(
+        markup.title("The network", f"{network.parameter_count:,} parameters in all")
+        + markup.scrolling(
             '<table class="numbers roomy"><tr><th>layer<th>kind<th>output<th>activation'
             f"<th>parameters{rows}</table>",
             "Table of the layers",
         )
-        + html.note(
+        + markup.note(
             "A convolution has kernel height × kernel width × input channels × filters weights and "
             "one bias a filter; a dense layer has inputs × outputs weights and one bias an output. "
             "Pooling and flattening have nothing to learn."
@@ -260,7 +260,7 @@ def results_table(history: pd.DataFrame | None, test_results: Mapping[str, float
     rows = "".join(
         f"<tr><th>{split} {measure}"
         + "".join(
-            f"<td>{html.missing(values.get(f'{split}_{measure}'), '.4f')}"
+            f"<td>{markup.missing(values.get(f'{split}_{measure}'), '.4f')}"
             for values in columns.values()
         )
         for split in SPLIT_COLOURS
@@ -270,9 +270,9 @@ def results_table(history: pd.DataFrame | None, test_results: Mapping[str, float
     head = "<th>".join(("", *columns))
     validated = history is not None and held_out(history) == "validation"
     return (
-        html.title("After the last epoch")
+        markup.title("After the last epoch")
         + f'<table class="numbers roomy"><tr><th>{head}{rows}</table>'
-        + html.note(
+        + markup.note(
             "Train and validation are of the run with 5,000 training images held out, on which "
             "everything was chosen. The model in view was then trained on all 60,000, and tested "
             "once."
@@ -286,9 +286,9 @@ def results_table(history: pd.DataFrame | None, test_results: Mapping[str, float
 def class_accuracies(accuracy: float, of_classes: FloatArray) -> str:
     """Return the accuracy over all test images and, as bars, that of each class (10,), HTML."""
     return (
-        html.title("Test accuracy of each class", f"{accuracy:.2%} in all")
-        + html.class_bars(of_classes, "Bars of the test accuracy of each class")
-        + html.note(
+        markup.title("Test accuracy of each class", f"{accuracy:.2%} in all")
+        + markup.class_bars(of_classes, "Bars of the test accuracy of each class")
+        + markup.note(
             "Share of the 1,000 test images of a class that it gets right. What it takes the "
             "others for is under <i>mistakes</i>, above."
         )

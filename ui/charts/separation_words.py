@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from core.evidence.separation import LEAST_IMAGES, Separation
-from ui import html
+from ui import markup
 
 ClassNames = tuple[str, str]
 """The names of the two classes."""
@@ -118,18 +118,18 @@ def explanation(layer: str, separation: Separation, names: ClassNames) -> str:
     """Return the findings of a layer's chart, and how to read it."""
     first, second = (escape(name) for name in names)
     pair_accuracy = separation.right / separation.images
-    return html.halves(
-        html.title("Where evidence and effect disagree")
-        + html.note(verdict(separation, names))
-        + html.note(correlation(separation))
-        + html.note(
+    return markup.halves(
+        markup.title("Where evidence and effect disagree")
+        + markup.note(verdict(separation, names))
+        + markup.note(correlation(separation))
+        + markup.note(
             "<b>Look for</b> filters that separate and are not needed, or are needed and hardly "
             "separate. There are three reasons: other filters say the same; the network uses "
             "<i>where</i> a map is bright, not only how bright it is on average; what a filter "
             "adds to the logits of both classes cancels."
         ),
-        html.title("How to read the chart")
-        + html.note(
+        markup.title("How to read the chart")
+        + markup.note(
             f"<b>Above</b>, what a filter of {escape(layer)} says by itself. AUC is the share "
             f"of pairs, one test image of {first} and one of {second}, in which {first} has the "
             "larger mean response: 0.5 is no difference, 1 or 0 tells them apart each time. The "

@@ -18,15 +18,21 @@ function linkOf(event) {
 const pageOf = (url) =>
   url.pathname.startsWith(folder()) ? url.pathname.slice(folder().length) : null;
 
+// The address that the page gave a link, by link, and the one that it was completed to.
+const addresses = new WeakMap();
+
 /** Returns the link's URL with the other parameters of the view; an empty one takes one out. */
 function withView(link) {
-  const url = new URL(link.href, document.baseURI);
+  const known = addresses.get(link);
+  const own = known?.completed === link.href ? known.own : link.href;
+  const url = new URL(own, document.baseURI);
   const parameters = new URLSearchParams(location.search);
   for (const [name, value] of url.searchParams) {
     if (value === "") parameters.delete(name);
     else parameters.set(name, value);
   }
   url.search = parameters;
+  addresses.set(link, { own, completed: url.href });
   return url;
 }
 

@@ -22,7 +22,7 @@ from core.pictures.colours import colour_stops
 from core.pictures.scales import FloatArray, Scale
 from core.pictures.shades import SHADES
 from core.pictures.sheets import SHEET_COLUMNS, sheet_uri
-from ui import controls, html
+from ui import controls, markup
 from ui.components.data import as_json
 from ui.components.modules import JavaScriptModules
 from ui.view import View
@@ -138,5 +138,5 @@ def _film(film: Film | MapFilm) -> dict[str, object]:
         "words": film.words,
         "width": film.width,
         "colours": colour_stops(film.scale.palette),
-        "ends": [html.number(film.scale.low), html.number(film.scale.high)],
+        "ends": [markup.number(film.scale.low), markup.number(film.scale.high)],
     }
