@@ -116,7 +116,7 @@ def test_image(view: View | None) -> int:
     """Return the index of the test image in view, which is chosen also where no model is."""
     if view is not None:
         return view.index
-    return int(st.session_state.get("image", state.DEFAULT_IMAGE))
+    return state.image_index()
 
 
 def opened_image(gallery: Gallery) -> None:

@@ -24,6 +24,7 @@ from ui.state import (
     DEFAULT_IMAGE,
     DEFAULT_MODEL,
     PARAMETERS,
+    TEST_IMAGES,
     read,
     read_number,
     set_parameters,
@@ -32,7 +33,6 @@ from ui.state import (
 )
 from ui.widgets import BOUND, number_input, refuse_number, segments, selectbox, take_choice
 
-TEST_IMAGES = 10_000
 TRAIN_IMAGES = 60_000
 MIN_EXAMPLES, MAX_EXAMPLES = 2, 5
 MAX_PICK_CHARACTERS = 60

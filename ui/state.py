@@ -65,6 +65,7 @@ PARAMETERS = {
 }
 """Who changes it, what it is, its default, and the pages that use it."""
 
+TEST_IMAGES = 10_000
 DEFAULT_MODEL = PARAMETERS["model"].default
 DEFAULT_IMAGE = int(PARAMETERS["image"].default)  # the tutorial's worked example, a bag
 
@@ -186,6 +187,12 @@ def read_number(key: str, low: int, high: int) -> Text:
         return low <= number <= high and number.is_integer()
 
     return read(key, is_valid)
+
+
+def image_index() -> int:
+    """Return the test image that the URL names, for a page without a control for it."""
+    valid = read_number("image", 0, TEST_IMAGES - 1).valid
+    return int(float(valid)) if valid else DEFAULT_IMAGE
 
 
 def note_whole_number(key: str) -> None:
