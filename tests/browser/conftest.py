@@ -114,7 +114,9 @@ def two_models(start_server: StartServer, tmp_path: Path) -> Server:
 def copy_app(folder: Path) -> Path:
     """Copies the app without a model into a folder and returns its script."""
     shutil.copy(APP, folder)
-    for part in ("core", "ui", "pages", "static", "assets/fashion_mnist"):
+    shutil.copy(ROOT / "pyproject.toml", folder)  # its version is in the log
+    shutil.copytree(ROOT / ".streamlit", folder / ".streamlit")
+    for part in ("core", "server", "ui", "pages", "assets/fashion_mnist"):
         shutil.copytree(ROOT / part, folder / part)
     shutil.copy(ROOT / "assets/attempts.csv", folder / "assets")
     return folder / APP.name

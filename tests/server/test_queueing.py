@@ -9,9 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from starlette.types import Message
-from starlette.websockets import WebSocket, WebSocketState
-from streamlit import config
 from streamlit.runtime.app_session import AppSession
 
 from server import queueing, streamlit_patches
@@ -91,29 +88,6 @@ def test_what_a_run_says_leaves_together_and_in_order(monkeypatch: pytest.Monkey
     loop.close()
 
 
-def test_who_says_much_at_once_lets_the_others_speak() -> None:
-    said: list[str] = []
-
-    async def receive() -> Message:  # there is always more
-        return {"type": "websocket.receive", "bytes": b""}
-
-    async def send(message: Message) -> None:
-        pytest.fail(f"nobody asked for {message}")
-
-    async def listen(name: str) -> None:
-        socket = WebSocket({"type": "websocket"}, receive, send)
-        socket.client_state = WebSocketState.CONNECTED
-        for _ in range(3):
-            await socket.receive()
-            said.append(name)
-
-    async def both() -> None:
-        await asyncio.gather(listen("one"), listen("other"))
-
-    asyncio.run(both())
-    assert said == ["one", "other"] * 3
-
-
 def test_the_quick_come_first() -> None:
     order: list[Rank] = []
     asked = [Rank.PAGE, Rank.FRAGMENT, Rank.PAGE, Rank.FRAGMENT]
@@ -133,35 +107,3 @@ def test_the_quick_come_first() -> None:
     assert order == sorted(asked)
 
 
-streamlit_patches.install()
-
-
-@pytest.mark.parametrize("section", ["theme", "theme.dark", "theme.light.sidebar", "server"])
-def test_the_settings_that_browsers_are_told_are_the_settings(section: str) -> None:
-    options = config.get_config_options().values()
-    expected = {option.name: option.value for option in options if option.section == section}
-    assert expected
-    for _ in range(2):
-        found = config.get_options_for_section(section)
-        assert found == expected
-        found.clear()  # theirs to change
-
-
-@pytest.mark.parametrize(
-    ("sent", "picked"),
-    [
-        (None, None),
-        ([{"event": "pick", "value": 3}], 3),
-        ([{"event": "other", "value": 3}], None),
-        ([{"event": ["pick"], "value": 3}], None),
-        ([3, "pick", {}, None], None),
-        ({"event": "pick"}, None),
-    ],
-)
-def test_what_a_component_sends_may_be_anything(sent: object, picked: object) -> None:
-    present: Any = streamlit_patches.bidi_component.make_bidi_component_presenter(
-        "events", "component"
-    )
-    state = SimpleNamespace(_new_widget_state={"events": sent})
-    assert present({}, state).pick == picked
-    assert present(["no mapping"], state) == ["no mapping"]
