@@ -14,6 +14,8 @@ from streamlit.runtime.app_session import AppSession
 from server import queueing, streamlit_patches
 from server.queueing import Rank
 
+streamlit_patches.install()
+
 
 def test_one_computes_and_the_others_wait() -> None:
     done, now, most = [], [], []
