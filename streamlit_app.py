@@ -14,13 +14,7 @@ from server.middleware import UnknownPages
 
 app = st.App(
     Path(__file__).with_name("ui") / "app.py",
-    middleware=[
-        Middleware(
-            UnknownPages,
-            pages=[page.name for page in pages.PAGES],
-            base_path=st.get_option("server.baseUrlPath"),
-        )
-    ],
+    middleware=[Middleware(UnknownPages, pages=[page.name for page in pages.PAGES])],
 )
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from urllib.parse import urlencode
 
+import streamlit as st
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,14 +21,15 @@ class UnknownPages:
     Streamlit would serve the first page below that address, and a dialog that has to be closed.
     """
 
-    def __init__(self, app: ASGIApp, pages: Collection[str], base_path: str) -> None:
+    def __init__(self, app: ASGIApp, pages: Collection[str]) -> None:
         """Wrap an app.
 
         Args:
             app: The app.
             pages: Names of all pages.
-            base_path: `server.baseUrlPath`, as it is set.
         """
+        # Not before: an app that is started by uvicorn finds its configuration when it is made.
+        base_path = st.get_option("server.baseUrlPath") or ""
         self._app = app
         self._pages = frozenset(pages)
         self._folder = "/".join(["", *filter(None, base_path.split("/")), ""])

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
+import streamlit as st
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -37,7 +38,10 @@ def get(path: str, query: str = "", base_path: str = "", dest: str = "document")
         "query_string": query.encode(),
         "headers": [(b"sec-fetch-dest", dest.encode())],
     }
-    asyncio.run(UnknownPages(streamlit, PAGES, base_path)(scope, receive, send))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(st, "get_option", {"server.baseUrlPath": base_path}.__getitem__)
+        middleware = UnknownPages(streamlit, PAGES)
+    asyncio.run(middleware(scope, receive, send))
     headers = dict(sent[0]["headers"])
     return sent[0]["status"], urljoin(path, headers.get(b"location", b"").decode())
 

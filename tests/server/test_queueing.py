@@ -107,5 +107,3 @@ def test_the_quick_come_first() -> None:
     for thread in threads:
         thread.join(10)
     assert order == sorted(asked)
-
-
