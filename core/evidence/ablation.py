@@ -7,6 +7,8 @@ images), the kernel untouched. The layers after it get a channel that does not d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -22,7 +24,7 @@ def convolutions(network: Network) -> tuple[Layer, ...]:
     return tuple(layer for layer in network.layers if isinstance(layer, Conv2D))
 
 
-def parse(text: str, network: Network) -> tuple[dict[str, tuple[int, ...]], list[str]]:
+def parse(text: str, network: Network) -> tuple[Off, tuple[str, ...]]:
     """Read the text that `spell` writes.
 
     Args:
@@ -30,10 +32,17 @@ def parse(text: str, network: Network) -> tuple[dict[str, tuple[int, ...]], list
         network: The network that has the filters.
 
     Returns:
-        The filters that are off, and the words of the text that name none of the network's
-        filters.
+        The filters that are off, read-only, and the words of the text that name none of the
+        network's filters.
     """
-    counts = {layer.name: layer.output_shape[-1] for layer in convolutions(network)}
+    counts = tuple((layer.name, layer.output_shape[-1]) for layer in convolutions(network))
+    return _parse(text, counts)
+
+
+# A page reads the same text several times per script run.
+@lru_cache(256)
+def _parse(text: str, filter_counts: tuple[tuple[str, int], ...]) -> tuple[Off, tuple[str, ...]]:
+    counts = dict(filter_counts)
     off: dict[str, set[int]] = {name: set() for name in counts}
     wrong = []
     for part in filter(None, text.split(";")):
@@ -45,7 +54,8 @@ def parse(text: str, network: Network) -> tuple[dict[str, tuple[int, ...]], list
                 off[name].add(int(word))
             else:
                 wrong.append(f"{name}:{word}" if name else word)
-    return {name: tuple(sorted(filters)) for name, filters in off.items() if filters}, wrong
+    found = {name: tuple(sorted(filters)) for name, filters in off.items() if filters}
+    return MappingProxyType(found), tuple(wrong)
 
 
 def spell(off: Off) -> str:

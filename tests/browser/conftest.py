@@ -137,6 +137,6 @@ def _error(message: ConsoleMessage) -> Iterator[str]:
     """What a console message says, if it is an error."""
     address = message.location["url"]
     # On a deep link Streamlit itself looks for its endpoints below the page's address first.
-    probes = re.compile(r"/\w+/_stcore/(health|host-config)")
+    probes = re.compile(r"(/\w+)+/_stcore/(health|host-config)")
     if message.type == "error" and not probes.fullmatch(urlsplit(address).path):
         yield f"{message.text} ({address})"

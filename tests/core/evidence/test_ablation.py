@@ -20,9 +20,9 @@ def test_a_set_of_filters_is_a_text_and_back():
     network = NETWORKS["the tutorial's order"]
     off = {"first": (0, 3), "second": (4,)}
     assert spell(off) == "first:0,3;second:4"
-    assert parse(spell(off), network) == (off, [])
-    assert parse("", network) == ({}, [])
-    assert parse("second:4,4,0;first:3", network) == ({"first": (3,), "second": (0, 4)}, [])
+    assert parse(spell(off), network) == (off, ())
+    assert parse("", network) == ({}, ())
+    assert parse("second:4,4,0;first:3", network) == ({"first": (3,), "second": (0, 4)}, ())
     for text, wrong in {
         "first:4": "first:4",
         "first:-1": "first:-1",
@@ -34,7 +34,7 @@ def test_a_set_of_filters_is_a_text_and_back():
         ":": "",
         f"first:{'9' * 5000}": f"first:{'9' * 5000}",
     }.items():
-        assert parse(text, network) == ({}, [wrong])
+        assert parse(text, network) == ({}, (wrong,))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_filters_of_a_layer_of_any_name_survive_the_address(name):
     kernel = np.zeros((1, 1, 1, 4), np.float32)
     layer = Conv2D(name, (3, 3, 1), Slide(3), Slide(3), {"kernel": kernel})
     network = Network((3, 3, 1), [layer])
-    assert parse(spell({name: (0, 3)}), network) == ({name: (0, 3)}, [])
+    assert parse(spell({name: (0, 3)}), network) == ({name: (0, 3)}, ())
 
 
 def test_an_address_of_the_usual_names_is_written_plainly():
