@@ -210,7 +210,7 @@ def test_random_addresses_show_the_view_they_ask_for(open_page: Open, page: str)
         if page == "ablation":
             network = cache.network(cache.models()["tuned"])
             off, wrong = ablation.parse(address.get("off", ""), network)
-            assert wrong == []
+            assert wrong == ()
             for layer in ("conv_layer_1", "conv_layer_3"):
                 assert f"{layer} {len(off.get(layer, ()))} of 64 filters off" in text(app)
         if page == "model_training":
