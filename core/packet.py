@@ -121,15 +121,15 @@ def _describe(layer: Layer) -> dict[str, Any]:
         "activation": layer.activation,
         "input": layer.input_shape,
         "output": layer.output_shape,
-        "rows": _describe_slide(layer.rows),
-        "cols": _describe_slide(layer.cols),
+        "rows": _describe_slide(layer.row_slide),
+        "cols": _describe_slide(layer.col_slide),
     }
 
 
 def _describe_slide(slide: Slide) -> dict[str, int]:
     return {
         "size": slide.size,
-        "kernel": slide.kernel,
+        "kernel": slide.window,
         "stride": slide.stride,
         "before": slide.before,
     }

@@ -109,5 +109,5 @@ def _of_channels(layer: Layer, channels: NDArray[np.intp]) -> Conv2D | Dense:
     kernel = np.ascontiguousarray(layer.weights["kernel"][..., channels, :])
     shape = (*layer.input_shape[:-1], len(channels))
     if isinstance(layer, Conv2D):
-        return Conv2D(layer.name, shape, layer.rows, layer.cols, {"kernel": kernel})
+        return Conv2D(layer.name, shape, layer.row_slide, layer.col_slide, {"kernel": kernel})
     return Dense(layer.name, shape, {"kernel": kernel})

@@ -19,7 +19,7 @@ AnyLayer = TypeVar("AnyLayer", bound="Layer")
 
 MAX_MAGNITUDE = 1e15
 """Largest magnitude of a layer's numbers: the sum of their squares over 10,000 images, which
-`core.insights` computes, is still finite in float32."""
+`core.evidence.filter_study` computes, is still finite in float32 (up to 3·10³⁸)."""
 
 
 class Layer:
@@ -33,8 +33,8 @@ class Layer:
         input_shape, output_shape: Without the batch axis.
         weights: Read-only arrays by their Keras names ("kernel", "bias", "gamma", ...).
         activation: Name of the activation in `ACTIVATIONS`, None for a kind of layer without one.
-        rows, cols: How its window slides over the input's rows and columns. A layer that works on
-            each value by itself has a window of one cell; Flatten's covers the whole map.
+        row_slide, col_slide: How its window slides over the input's rows and columns. A layer that
+            works on each value by itself has a window of one cell; Flatten's covers the whole map.
     """
 
     activation: str | None = None
@@ -53,7 +53,7 @@ class Layer:
         self.weights = weights
         # A flat input counts as one cell.
         height, width = input_shape[:2] if len(input_shape) == 3 else (1, 1)
-        self.rows, self.cols = Slide(height), Slide(width)
+        self.row_slide, self.col_slide = Slide(height), Slide(width)
 
     @property
     def kind(self) -> str:

@@ -171,7 +171,7 @@ class Network:
         index = self.layers.index(unit_layer)
         rows, cols = (row, row), (col, col)
         for layer in reversed(self.layers[: index + 1]):
-            rows, cols = layer.rows.span(*rows), layer.cols.span(*cols)
+            rows, cols = layer.row_slide.span(*rows), layer.col_slide.span(*cols)
         top, left = rows[0], cols[0]
         return Field(top, left, rows[1] - top + 1, cols[1] - left + 1)
 

@@ -18,33 +18,39 @@ class Slide:
 
     Attributes:
         size: Cells of the map along the axis.
-        kernel: Cells under the window.
+        window: Cells under the window.
         stride: Cells from one position of the window to the next.
         before, after: Cells of padding before the map's first cell and after its last.
     """
 
     size: int
-    kernel: int = 1
+    window: int = 1
     stride: int = 1
     before: int = 0
     after: int = 0
 
     @classmethod
-    def padded(cls, size: int, kernel: int, stride: int, padding: str) -> Self:
+    def padded(cls, size: int, window: int, stride: int, padding: str) -> Self:
         """Return the slide for Keras's `padding`, "valid" or "same".
 
         With "valid" there is no padding. With "same" there are ceil(size / stride) positions; the
-        padding that this takes is split in two, and an odd cell goes after the map.
+        padding that this takes is split in two, and an odd cell goes after the map. It is always
+        narrower than the window, so that no window lies on padding only.
         """
         total = 0
         if padding == "same":
-            total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
-        return cls(size, kernel, stride, before=total // 2, after=total - total // 2)
+            total = max((math.ceil(size / stride) - 1) * stride + window - size, 0)
+        return cls(size, window, stride, before=total // 2, after=total - total // 2)
+
+    @classmethod
+    def whole(cls, size: int) -> Self:
+        """Return the slide of a window that covers the whole axis and has one position."""
+        return cls(size, window=size)
 
     @property
     def positions(self) -> int:
         """Number of positions of the window: cells of the output; below 1 if it does not fit."""
-        return (self.before + self.size + self.after - self.kernel) // self.stride + 1
+        return (self.before + self.size + self.after - self.window) // self.stride + 1
 
     def span(self, first: int, last: int) -> tuple[int, int]:
         """Return the first and last cell under the window at positions `first` to `last`.
@@ -54,16 +60,16 @@ class Slide:
         """
         return (
             first * self.stride - self.before,
-            last * self.stride - self.before + self.kernel - 1,
+            last * self.stride - self.before + self.window - 1,
         )
 
-    def inside(self) -> NDArray[np.intp]:
+    def cells_inside(self) -> NDArray[np.intp]:
         """Return how many cells under the window are not padding, integers (positions,)."""
         start = np.arange(self.positions) * self.stride - self.before
-        return np.minimum(start + self.kernel, self.size) - np.maximum(start, 0)
+        return np.minimum(start + self.window, self.size) - np.maximum(start, 0)
 
-    def cells(self, offset: int) -> slice:
-        """Return the padded map's cells that lie `offset` cells into each window position."""
+    def cells_at(self, offset: int) -> slice:
+        """Return a slice of the padded axis: the cell `offset` of the window, at each position."""
         return slice(offset, offset + (self.positions - 1) * self.stride + 1, self.stride)
 
 

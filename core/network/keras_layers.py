@@ -38,7 +38,7 @@ def _read_conv2d(config: LayerConfig, input_shape: Shape, read: WeightReader) ->
     config.choice("groups", [1])
     config.choice("dilation_rate", [[1, 1]])
     activation = config.choice("activation", ACTIVATIONS)
-    patch = (rows.kernel, cols.kernel, input_shape[-1])
+    patch = (rows.window, cols.window, input_shape[-1])
     _check_size(config, rows.positions * cols.positions * math.prod(patch))
     weights = read(_kernel_and_bias(config, patch, config.integer("filters")))
     return Conv2D(config.name, input_shape, rows, cols, weights, activation)
@@ -150,16 +150,16 @@ def read_layer(config: LayerConfig, input_shape: Shape, read: WeightReader) -> L
     return layer
 
 
-def _read_slides(config: LayerConfig, input_shape: Shape, kernel: str) -> tuple[Slide, Slide]:
-    """Return how a window slides along rows and columns; `kernel` is the property of its size."""
+def _read_slides(config: LayerConfig, input_shape: Shape, window_size: str) -> tuple[Slide, Slide]:
+    """Return the slides along rows and columns; `window_size` is the name of its property."""
     _require_map(config, input_shape)
     height, width, _ = input_shape
-    kernels, strides = config.pair(kernel), config.pair("strides")
+    windows, strides = config.pair(window_size), config.pair("strides")
     padding = config.choice("padding", ["valid", "same"])
-    rows = Slide.padded(height, kernels[0], strides[0], padding)
-    cols = Slide.padded(width, kernels[1], strides[1], padding)
+    rows = Slide.padded(height, windows[0], strides[0], padding)
+    cols = Slide.padded(width, windows[1], strides[1], padding)
     if min(rows.positions, cols.positions) < 1:
-        raise config.refuse(kernel, f"a window that fits into {height}×{width}")
+        raise config.refuse(window_size, f"a window that fits into {height}×{width}")
     return rows, cols
 
 

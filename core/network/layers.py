@@ -1,46 +1,70 @@
 """The layers of a convolutional network, in NumPy: what each computes, and the shape of each array.
 
-Read `Conv2D` first: `pre_activation_by_loops` is its definition, six loops over single numbers, and
-`weighted_sums` computes the same as one matrix product. Then read `MaxPooling2D`, `Flatten` and
-`Dense`; with `relu` and `softmax` from `core.network.activations` these make up the app's networks:
+Read `Conv2D` first: `pre_activation_by_loops` is its definition, and `weighted_sums` computes the
+same as one matrix product. Then read `MaxPooling2D`, `Flatten` and `Dense`. These make up the
+networks that come with the app:
 
     image         (n, 28, 28, 1)
     Conv2D        (n, 26, 26, 64)   64 filters, kernels 3×3; relu
     MaxPooling2D  (n, 13, 13, 64)   window 2×2, stride 2
     Conv2D        (n, 11, 11, 64)   64 filters, kernels 3×3 over 64 channels; relu
-    MaxPooling2D  (n, 5, 5, 64)     the eleventh row and column are left out
+    MaxPooling2D  (n, 5, 5, 64)     window 2×2, stride 2; the last row and column fill no window
     Flatten       (n, 1600)
     Dense         (n, 128)          relu
     Dense         (n, 10)           softmax: the probability of each class
 
-`Layer.__call__` in `core.network.base` applies a layer: first `pre_activation`, then `activate`.
-The loop over the layers is in `core.network.forward`. Training (gradients) is not in this package:
-Keras does it, in `core.training`, and these layers compute with the weights that it found. Layers
-that other people's networks may have, such as BatchNormalization, are in
-`core.network.pointwise_layers`.
+Training (gradients) is not in this package: Keras does it, in `core.training`. These layers compute
+with the weights that it found. `core.network.forward` runs the layers one after another.
 
-Words:
+**Words**
 
 - An image is a float32 array (height, width, channels) with values in [0, 1]. A grey image has one
-  channel. A *batch* of n images has one more axis in front, so that one call of NumPy computes n
-  images; a single image is a batch of n = 1.
-- A *filter* of a convolution has one *kernel* (kh, kw, channels), which are its weights, and one
-  bias. Its output is one *feature map*, rows × cols numbers; each of them is a *unit*.
-- The feature maps of all filters, (n, rows, cols, filters), are the input of the next layer, where
-  each of them is a *channel*.
-- The *pre-activation* z is the weighted sum plus bias. The *activation* is the non-linear function
-  of it, such as relu. They are apart because the app shows both, and the *logits*, which are the
-  pre-activation of the last layer.
-- A `Slide` (in `core.network.geometry`) holds how a window moves along one axis: cells of the axis
-  (`size`), of the window (`kernel`), of each step (`stride`), and of the padding on both sides
-  (`before`, `after`). It has `positions` = (before + size + after - kernel) // stride + 1, which is
-  the size of the output: (28 - 3) // 1 + 1 = 26. Padding "valid" means none; "same" means as much
-  as gives ceil(size / stride) positions.
+  channel. A *batch* is n images, with n as the first axis; a single image is a batch of n = 1.
+- A *filter* is the part of a Conv2D that makes one *feature map* (rows, cols). Its weights are a
+  *kernel* (kh, kw, channels), kh high and kw wide, and one bias. One number of the map is a *unit*.
+- The feature maps of all filters, (n, rows, cols, filters), are the input of the next layer, which
+  calls them *channels*.
+- The *pre-activation* z is a layer's result before its *activation*, a function such as
+  relu(z) = max(z, 0) or softmax(z) = exp(z) / (sum of exp(z) over the classes). A layer has a
+  method for each, because the app shows both numbers. In Conv2D and Dense, z is the weighted sum
+  plus bias. The last layer's z, before the softmax, has the name *logits*.
+- `activation` is the name of a function in `core.network.activations`; `Layer.activate` in
+  `core.network.base` calls it. "linear" stands for no function: `activate` returns z. Pooling and
+  Flatten have no activation either; what `pre_activation` returns is their output.
 
-Comments give the shape of each array behind the line that makes it. In `reshape`, -1 is the size
-that is left over. `@` is the matrix product. `@finite` above a method raises ModelError for results
-beyond 10¹⁵, which only a broken model has. A layer never changes its input and does not change
-after construction, so any number of threads may share it.
+**Slide: where the window is**
+
+A unit is computed from a rectangle of the layer's input, the *window*. A `Slide`, which is in
+`core.network.geometry`, describes how the window moves along one axis, down the rows or across the
+columns:
+
+    size            number of input cells along the axis, for example 28
+    window          number of cells under the window (default 1)
+    stride          number of cells from one position of the window to the next (default 1)
+    before, after   number of cells of padding at the start and at the end of the axis (default 0)
+    positions       number of positions of the window, which is the size of the output:
+                    (before + size + after - window) // stride + 1, as (28 - 3) // 1 + 1 = 26
+    cells_at(i)     slice of the padded axis: the window's cell i, at all positions
+    cells_inside()  number of cells under the window that are not padding, at each position
+    whole(size)     a Slide with a single position: its window covers the axis
+
+Padding "valid" means none; "same" means as much as gives ceil(size / stride) positions, half of it
+before and half after (an odd cell goes after). No window lies on padding only.
+
+Each layer has a `row_slide` and a `col_slide`, with a window of one cell unless it sets others.
+From those of all layers, `core.network.forward` computes a unit's *receptive field*: the pixels of
+the image that it depends on.
+
+**Code**
+
+- The comment at the end of a line gives the shape of the array that the line makes.
+- A *view* is an array without memory of its own: it reads the numbers of another array by other
+  indices. Slices, `transpose` and `sliding_window_view` return views, which cost next to nothing.
+- In `reshape`, -1 is the size that is left over. `@` is the matrix product.
+- `@finite` above a method raises ModelError if a result is NaN or beyond ±10¹⁵. Only a broken
+  network gets there. Below it, the sums of squares that the app computes stay within float32, which
+  ends at 3·10³⁸. Layers that only select or move numbers do not need the check.
+- A layer never changes its input or itself, so any number of threads may share it.
 """
 
 from __future__ import annotations
@@ -58,103 +82,86 @@ from core.network.types import Array, Shape
 # --- convolution ----------------------------------------------------------------------------------
 
 
-def _pad(x: Array, rows: Slide, cols: Slide, value: float) -> Array:
-    """Return feature maps (n, height, width, channels) with the slides' padding around them.
-
-    Args:
-        x: Feature maps, (n, rows.size, cols.size, channels).
-        rows, cols: The slides along the two axes.
-        value: The number in the padding.
-    """
-    if not (rows.before or rows.after or cols.before or cols.after):
-        return x
-    height = rows.before + rows.size + rows.after
-    width = cols.before + cols.size + cols.after
-    padded = np.full((len(x), height, width, x.shape[3]), value, x.dtype)  # all padding
-    # The maps in the middle; before + size is the first cell of the padding behind them.
-    padded[:, rows.before : rows.before + rows.size, cols.before : cols.before + cols.size] = x
-    return padded
-
-
 class Conv2D(Layer):
-    """Slide each filter's kernel over the input: a weighted sum of the patch under it, plus bias.
+    """Slide each filter's kernel over the input: the weighted sum of what is under it, plus bias.
 
-    A kernel is as deep as the input: it has kh × kw weights for each channel, and the sum runs over
-    all of them, so that each filter makes one map of all channels. Keras, as other libraries, does
-    not flip the kernel, so the operation is a cross-correlation; "convolution" is the field's name.
+    A kernel has kh × kw weights for each channel of the input. The sum runs over all channels, so a
+    filter makes one map, however many channels there are.
 
-    Weights: kernel (kh, kw, channels, filters), the kernels of all filters in one array; bias
-    (filters,) unless the layer has none. For 64 filters 3×3 over one channel these are
-    3·3·1·64 + 64 = 640 numbers, however large the image is: each position has the same weights.
+    In mathematics this is a cross-correlation: a convolution turns the kernel by 180° first. Keras
+    and the like leave that out; training then just finds the weights in their turned places.
+
+    Weights, by their names in Keras: "kernel" (kh, kw, channels, filters), the kernels of all
+    filters in one array; "bias" (filters,), which a layer may lack. 64 kernels 3×3 over one channel
+    make 3·3·1·64 + 64 = 640 numbers for an image of any size, because all positions share them.
     """
 
     def __init__(
         self,
         name: str,
         input_shape: Shape,
-        rows: Slide,
-        cols: Slide,
+        row_slide: Slide,
+        col_slide: Slide,
         weights: Mapping[str, Array],
         activation: str = "linear",
     ) -> None:
-        """Slide the kernel along the rows and columns."""
+        """Slide the kernels along the rows and columns."""
         filters = weights["kernel"].shape[-1]
-        super().__init__(name, input_shape, (rows.positions, cols.positions, filters), weights)
-        self.rows, self.cols = rows, cols
+        output_shape = (row_slide.positions, col_slide.positions, filters)
+        super().__init__(name, input_shape, output_shape, weights)
+        self.row_slide, self.col_slide = row_slide, col_slide
         self.activation = activation
 
     def pre_activation_by_loops(self, x: Array) -> Array:
-        """Return what `pre_activation` returns, computed number by number.
+        """Return what `pre_activation` returns, by six loops; a seventh, over n, is NumPy's.
 
         This is the definition of the layer. It is far too slow for the app; a test asserts that the
-        fast method returns the same, up to the rounding of sums in another order.
+        fast method returns the same, up to rounding, as it adds in another order and the bias last.
         """
-        kernel = self.weights["kernel"]  # (kh, kw, channels, filters)
-        kh, kw, channels, filters = kernel.shape
-        x = _pad(x, self.rows, self.cols, 0)  # (n, height, width, channels), padding included
+        kernels = self.weights["kernel"]  # (kh, kw, channels, filters)
+        kh, kw, channels, filters = kernels.shape
+        x = _pad(x, self.row_slide, self.col_slide, 0)  # (n, padded height, padded width, channels)
         z = np.zeros((len(x), *self.output_shape), np.float32)  # (n, rows, cols, filters)
-        z += self.weights.get("bias", np.float32(0))  # (filters,), the same in each cell of a map
-        for row in range(self.rows.positions):
-            for col in range(self.cols.positions):
-                top, left = row * self.rows.stride, col * self.cols.stride  # the patch's corner
-                for output in range(filters):
+        if "bias" in self.weights:
+            z += self.weights["bias"]  # (filters,), the same number in each cell of a map
+        for row in range(self.row_slide.positions):
+            for col in range(self.col_slide.positions):
+                top = row * self.row_slide.stride  # where the window begins
+                left = col * self.col_slide.stride
+                for filter_index in range(filters):
                     for down in range(kh):
                         for across in range(kw):
                             for channel in range(channels):
-                                weight = kernel[down, across, channel, output]  # one number
-                                pixel = x[:, top + down, left + across, channel]  # (n,)
-                                z[:, row, col, output] += weight * pixel  # (n,)
+                                weight = kernels[down, across, channel, filter_index]  # one number
+                                value = x[:, top + down, left + across, channel]  # (n,), one for each image
+                                z[:, row, col, filter_index] += weight * value  # (n,)
         return z
-
-    def windows(self, x: Array) -> Array:
-        """Return the patch under the kernel at each position, (n, rows, cols, channels, kh, kw).
-
-        It is a view: the patches overlap, and share the memory of the (padded) input.
-        """
-        x = _pad(x, self.rows, self.cols, 0)  # (n, height, width, channels), padding included
-        kh, kw = self.weights["kernel"].shape[:2]
-        # Stride 1 first: (n, height - kh + 1, width - kw + 1, channels, kh, kw).
-        windows: Array = sliding_window_view(x, (kh, kw), axis=(1, 2))
-        # Then every stride-th position: (n, rows, cols, channels, kh, kw).
-        return windows[:, :: self.rows.stride, :: self.cols.stride]
 
     def weighted_sums(self, x: Array) -> Array:
         """Return the weighted sums without the bias, (n, rows, cols, filters).
 
-        Each patch becomes a row of one matrix and each filter's kernel a column of another. A sum
-        of products of a row and a column is what a matrix product consists of, so one product
-        computes all sums ("im2col"; Chellapilla, Puri and Simard, 2006). It takes more memory than
-        the loops, because a pixel is copied into each patch that covers it, but BLAS, the library
-        behind `@`, computes it at nearly the processor's full speed.
+        The input under the window at one position is a *patch*. Each patch becomes a row of one
+        matrix, each kernel a column of another. An entry of the product of two matrices is the sum
+        of the products of a row and a column, here of a patch and a kernel, so one product computes
+        all sums ("im2col"; Chellapilla, Puri and Simard, 2006). The patches overlap, so the first
+        matrix holds a number once for each patch that it is in, up to kh·kw times. In exchange for
+        this memory, BLAS, the library behind `@`, multiplies at nearly the processor's full speed.
+
+        The sums are public because `core.evidence.channel_change` needs them without the bias.
         """
-        kernel = self.weights["kernel"]  # (kh, kw, channels, filters)
-        kh, kw, channels, filters = kernel.shape
-        windows = self.windows(x)  # (n, rows, cols, channels, kh, kw)
-        # The order of the kernel's axes, so that each weight meets its pixel.
-        windows = windows.transpose(0, 1, 2, 4, 5, 3)  # (n, rows, cols, kh, kw, channels)
-        patches = windows.reshape(-1, kh * kw * channels)  # (n·rows·cols, kh·kw·channels), a copy
-        columns = kernel.reshape(kh * kw * channels, filters)  # (kh·kw·channels, filters)
-        sums: Array = patches @ columns  # (n·rows·cols, filters)
+        kernels = self.weights["kernel"]  # (kh, kw, channels, filters)
+        kh, kw, channels, filters = kernels.shape
+        x = _pad(x, self.row_slide, self.col_slide, 0)  # (n, padded height, padded width, channels)
+        # Three views, which copy nothing: the patches at stride 1; every stride-th of them; and the
+        # axes in the order of the kernels' axes, because NumPy puts kh and kw at the end.
+        down, across = self.row_slide.stride, self.col_slide.stride
+        patches = sliding_window_view(x, (kh, kw), axis=(1, 2))  # (n, …, …, channels, kh, kw)
+        patches = patches[:, ::down, ::across]  # (n, rows, cols, channels, kh, kw)
+        patches = patches.transpose(0, 1, 2, 4, 5, 3)  # (n, rows, cols, kh, kw, channels)
+        # This `reshape` copies: no view can have overlapping patches as the rows of a matrix.
+        patch_rows = patches.reshape(-1, kh * kw * channels)  # (n·rows·cols, kh·kw·channels)
+        kernel_columns = kernels.reshape(-1, filters)  # (kh·kw·channels, filters)
+        sums: Array = patch_rows @ kernel_columns  # (n·rows·cols, filters)
         return sums.reshape(-1, *self.output_shape)  # (n, rows, cols, filters)
 
     @finite
@@ -166,42 +173,60 @@ class Conv2D(Layer):
         return z
 
 
+def _pad(x: Array, row_slide: Slide, col_slide: Slide, value: float) -> Array:
+    """Return maps (n, height, width, channels) with the slides' padding around, each cell `value`.
+
+    Without padding, this is x itself.
+    """
+    top, bottom = row_slide.before, row_slide.after
+    left, right = col_slide.before, col_slide.after
+    if not (top or bottom or left or right):
+        return x
+    n, height, width, channels = x.shape
+    padded_shape = (n, top + height + bottom, left + width + right, channels)
+    padded = np.full(padded_shape, value, x.dtype)  # (n, padded height, padded width, channels)
+    padded[:, top : top + height, left : left + width] = x  # the maps in the middle
+    return padded
+
+
 # --- pooling --------------------------------------------------------------------------------------
 
 
 class _Pooling2D(Layer):
-    """The part that both poolings share: a window that slides over each channel by itself.
+    """The part that max and average pooling share: a window slides over each channel by itself.
 
-    It has no weights. With the usual stride, the window's size, the windows do not overlap; a last
-    row or column that does not fill a window is left out (11 rows give 5).
+    There are no weights. The stride is usually as long as the window, so windows do not overlap.
+    With padding "valid", a last row or column that fills no window is left out: 11 rows give 5.
     """
 
-    def __init__(self, name: str, input_shape: Shape, rows: Slide, cols: Slide) -> None:
+    def __init__(self, name: str, input_shape: Shape, row_slide: Slide, col_slide: Slide) -> None:
         """Slide the window along the rows and columns."""
-        super().__init__(name, input_shape, (rows.positions, cols.positions, input_shape[-1]))
-        self.rows, self.cols = rows, cols
+        output_shape = (row_slide.positions, col_slide.positions, input_shape[-1])
+        super().__init__(name, input_shape, output_shape)
+        self.row_slide, self.col_slide = row_slide, col_slide
 
-    def _combine(self, x: Array, combine: np.ufunc, padding: float) -> Array:
-        """Return the cells under the window combined into one, (n, rows, cols, channels).
+    def _combine_windows(self, x: Array, combine: np.ufunc, padding: float) -> Array:
+        """Return one number for each position of the window, (n, rows, cols, channels).
 
-        A 2×2 window has a top-left, a top-right, a bottom-left and a bottom-right cell. The loop
-        takes one of these per step, for all positions of the window at once.
+        A 2×2 window has a top-left, a top-right, a bottom-left and a bottom-right cell. The loops
+        take one of these per step, for all positions of the window at once.
 
         Args:
             x: Feature maps, (n, height, width, channels).
-            combine: A function of two arrays, cell by cell: np.maximum or np.add.
-            padding: The number in the padding.
+            combine: np.maximum or np.add, which take two arrays and an array for the result.
+            padding: The number in each cell of the padding.
         """
-        x = _pad(x, self.rows, self.cols, padding)  # (n, height, width, channels)
-        cells = (
-            x[:, self.rows.cells(row), self.cols.cells(col)]  # (n, rows, cols, channels)
-            for row in range(self.rows.kernel)
-            for col in range(self.cols.kernel)
-        )
-        out = next(cells).copy()  # (n, rows, cols, channels); a copy, because x must not change
-        for cell in cells:
-            combine(out, cell, out=out)  # in place: np.maximum(out, cell) with no new array
-        return out
+        x = _pad(x, self.row_slide, self.col_slide, padding)
+        for down in range(self.row_slide.window):
+            for across in range(self.col_slide.window):
+                row_cells = self.row_slide.cells_at(down)
+                col_cells = self.col_slide.cells_at(across)
+                values = x[:, row_cells, col_cells]  # (n, rows, cols, channels), a view
+                if down == across == 0:
+                    result = values.copy()  # (n, rows, cols, channels); x must not change
+                else:
+                    combine(result, values, out=result)
+        return result
 
 
 class MaxPooling2D(_Pooling2D):
@@ -212,7 +237,7 @@ class MaxPooling2D(_Pooling2D):
 
     def pre_activation(self, x: Array) -> Array:
         """Return the maxima, (n, rows, cols, channels)."""
-        return self._combine(x, np.maximum, padding=-np.inf)
+        return self._combine_windows(x, np.maximum, padding=-np.inf)
 
 
 class AveragePooling2D(_Pooling2D):
@@ -221,60 +246,63 @@ class AveragePooling2D(_Pooling2D):
     @finite
     def pre_activation(self, x: Array) -> Array:
         """Return the means, (n, rows, cols, channels)."""
-        # How many cells under the window are not padding, at each of its positions.
-        inside = np.outer(self.rows.inside(), self.cols.inside())  # (rows, cols)
-        out = self._combine(x, np.add, padding=0)  # (n, rows, cols, channels), the sums
-        out /= inside[..., np.newaxis].astype(np.float32)
-        return out
+        means = self._combine_windows(x, np.add, padding=0)  # (n, rows, cols, channels), still sums
+        counts = np.outer(self.row_slide.cells_inside(), self.col_slide.cells_inside())
+        counts = counts[..., np.newaxis]  # (rows, cols, 1): the same for each channel
+        means /= counts.astype(np.float32)  # with integers, NumPy would compute in float64
+        return means
 
 
 class GlobalAveragePooling2D(Layer):
     """Keep the mean of each whole feature map; with `keepdims` the output is (1, 1, channels)."""
 
     def __init__(self, name: str, input_shape: Shape, keepdims: bool = False) -> None:
-        """Make a window of the whole map, for the receptive field."""
+        """Set windows of the whole map; only the receptive field needs them."""
         height, width, channels = input_shape
         super().__init__(name, input_shape, (1, 1, channels) if keepdims else (channels,))
-        self.rows, self.cols = Slide(height, height), Slide(width, width)
+        self.row_slide, self.col_slide = Slide.whole(height), Slide.whole(width)
 
     @finite
     def pre_activation(self, x: Array) -> Array:
         """Return the means, (n, *output_shape)."""
         means: Array = x.mean(axis=(1, 2))  # (n, channels)
-        return means.reshape(-1, *self.output_shape)
+        return means.reshape(-1, *self.output_shape)  # (n, *output_shape)
 
 
 # --- flat layers ----------------------------------------------------------------------------------
 
 
 class Flatten(Layer):
-    """Put all values of the feature maps in one row, in the order rows, columns, channels.
+    """Put all numbers of an image's feature maps in one vector, channel after channel of each cell.
 
-    The value at (row, col, channel) gets the number (row · width + col) · channels + channel. The
-    next dense layer has its weight for this value at the same place.
+    The number at (row, col, channel) gets the index (row · width + col) · channels + channel. The
+    next dense layer has its weight for this number at the same index.
     """
 
     def __init__(self, name: str, input_shape: Shape) -> None:
-        """Make a window of the whole map, for the receptive field."""
+        """Set windows of the whole map; only the receptive field needs them."""
         super().__init__(name, input_shape, (math.prod(input_shape),))
-        self.rows = Slide(self.rows.size, self.rows.size)
-        self.cols = Slide(self.cols.size, self.cols.size)
+        if len(input_shape) == 3:  # an input that is flat already has no map
+            height, width, _ = input_shape
+            self.row_slide, self.col_slide = Slide.whole(height), Slide.whole(width)
 
     def pre_activation(self, x: Array) -> Array:
-        """Return the rows, (n, height·width·channels)."""
+        """Return the vectors, (n, height·width·channels)."""
         return x.reshape(-1, *self.output_shape)
 
 
 class Dense(Layer):
     """Compute a weighted sum of all inputs, plus bias, for each unit.
 
-    A unit is connected with each input by a weight of its own: a filter whose kernel is as large as
-    the whole input and therefore has one position. That is why most weights of the tutorial's
-    network are here: 1600·128 + 128 = 204,928.
+    A unit has a weight of its own for each input. It computes what a filter would whose kernel is
+    as large as the input, and which therefore has one position. That is why most of the weights in
+    the network at the top of this file are here: 1600·128 + 128 = 204,928.
 
-    On an input with several axes it works along the last one, at each position by itself.
+    Without a Flatten before it, the input is still (n, rows, cols, channels). Then, as in Keras,
+    the inputs of a sum are the channels of one cell, and all cells share the weights.
 
-    Weights: kernel (inputs, units); bias (units,) unless the layer has none.
+    Weights, by their names in Keras: "kernel" (inputs, units), here a matrix; "bias" (units,),
+    which a layer may lack.
     """
 
     def __init__(
@@ -284,15 +312,16 @@ class Dense(Layer):
         weights: Mapping[str, Array],
         activation: str = "linear",
     ) -> None:
-        """Connect each input with each unit."""
+        """Connect the inputs, the last axis of `input_shape`, with each unit."""
         units = weights["kernel"].shape[-1]
         super().__init__(name, input_shape, (*input_shape[:-1], units), weights)
         self.activation = activation
 
     def weighted_sums(self, x: Array) -> Array:
         """Return the weighted sums without the bias, (n, *output_shape)."""
-        kernel = self.weights["kernel"]  # (inputs, units)
-        sums: Array = x.reshape(-1, len(kernel)) @ kernel  # (n, units), or (n·positions, units)
+        matrix = self.weights["kernel"]  # (inputs, units)
+        vectors = x.reshape(-1, len(matrix))  # (n, inputs), or (n·rows·cols, inputs)
+        sums: Array = vectors @ matrix  # (n, units), or (n·rows·cols, units)
         return sums.reshape(-1, *self.output_shape)  # (n, *output_shape)
 
     @finite

@@ -15,7 +15,7 @@ def make_network(outputs=CLASSES, seed=1):
         normal = rng.normal(0, 0.3, (*shape,)).astype(np.float32)
         return {"kernel": normal, "bias": normal[(0,) * (len(shape) - 1)].copy()}
 
-    wide, pair = Slide(28, kernel=5, stride=3), Slide(8, kernel=2, stride=2)
+    wide, pair = Slide(28, window=5, stride=3), Slide(8, window=2, stride=2)
     return Network(
         (28, 28, 1),
         [

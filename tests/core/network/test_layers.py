@@ -37,7 +37,7 @@ def test_fast_convolution_equals_six_loops(layer: Conv2D, n: int, seed: int) -> 
 def test_loops_compute_an_edge_detector_by_hand() -> None:
     """A kernel (-1, 1) gives the difference of neighbours, and stays 0 on a flat area."""
     kernel = np.array([[-1, 1]], np.float32).reshape(1, 2, 1, 1)
-    layer = Conv2D("edge", (1, 5, 1), Slide(1), Slide(5, kernel=2), {"kernel": kernel})
+    layer = Conv2D("edge", (1, 5, 1), Slide(1), Slide(5, window=2), {"kernel": kernel})
     x = np.array([0, 0, 3, 3, 1], np.float32).reshape(1, 1, 5, 1)
     assert layer.pre_activation_by_loops(x).ravel().tolist() == [0, 3, 0, -2]
     assert layer.pre_activation(x).ravel().tolist() == [0, 3, 0, -2]

@@ -233,10 +233,10 @@ def test_extreme_values_do_not_overflow() -> None:
 
 
 def test_the_odd_pixel_of_same_padding_goes_behind() -> None:
-    assert Slide.padded(28, kernel=2, stride=1, padding="same") == Slide(28, 2, 1, 0, 1)
+    assert Slide.padded(28, window=2, stride=1, padding="same") == Slide(28, 2, 1, 0, 1)
     # With stride 2 the padding depends on the size: an even one needs a single cell for a 3-kernel.
-    assert Slide.padded(28, kernel=3, stride=2, padding="same") == Slide(28, 3, 2, 0, 1)
-    assert Slide.padded(27, kernel=3, stride=2, padding="same") == Slide(27, 3, 2, 1, 1)
+    assert Slide.padded(28, window=3, stride=2, padding="same") == Slide(28, 3, 2, 0, 1)
+    assert Slide.padded(27, window=3, stride=2, padding="same") == Slide(27, 3, 2, 1, 1)
 
 
 # Receptive fields
