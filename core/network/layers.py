@@ -34,9 +34,8 @@ with the weights that it found. `core.network.forward` runs the layers one after
 
 **Slide: where the window is**
 
-A unit is computed from a rectangle of the layer's input, the *window*. A `Slide`, which is in
-`core.network.geometry`, describes how the window moves along one axis, down the rows or across the
-columns:
+A unit is computed from a rectangle of the layer's input, the *window*. A `Slide`, defined in
+`core.network.geometry`, describes how it moves along one axis, the rows or the columns:
 
     size            number of input cells along the axis, for example 28
     window          number of cells under the window (default 1)
@@ -113,7 +112,7 @@ class Conv2D(Layer):
         self.activation = activation
 
     def pre_activation_by_loops(self, x: Array) -> Array:
-        """Return what `pre_activation` returns, by six loops; a seventh, over n, is NumPy's.
+        """Return what `pre_activation` returns, by six loops; NumPy does the n images at once.
 
         This is the definition of the layer. It is far too slow for the app; a test asserts that the
         fast method returns the same, up to rounding, as it adds in another order and the bias last.
@@ -133,7 +132,7 @@ class Conv2D(Layer):
                         for across in range(kw):
                             for channel in range(channels):
                                 weight = kernels[down, across, channel, filter_index]  # one number
-                                value = x[:, top + down, left + across, channel]  # (n,), one for each image
+                                value = x[:, top + down, left + across, channel]  # (n,)
                                 z[:, row, col, filter_index] += weight * value  # (n,)
         return z
 
@@ -158,9 +157,9 @@ class Conv2D(Layer):
         patches = sliding_window_view(x, (kh, kw), axis=(1, 2))  # (n, …, …, channels, kh, kw)
         patches = patches[:, ::down, ::across]  # (n, rows, cols, channels, kh, kw)
         patches = patches.transpose(0, 1, 2, 4, 5, 3)  # (n, rows, cols, kh, kw, channels)
-        # This `reshape` copies: no view can have overlapping patches as the rows of a matrix.
+        # This `reshape` copies, as overlapping patches are not the rows of a matrix in any view.
         patch_rows = patches.reshape(-1, kh * kw * channels)  # (n·rows·cols, kh·kw·channels)
-        kernel_columns = kernels.reshape(-1, filters)  # (kh·kw·channels, filters)
+        kernel_columns = kernels.reshape(kh * kw * channels, filters)  # (kh·kw·channels, filters)
         sums: Array = patch_rows @ kernel_columns  # (n·rows·cols, filters)
         return sums.reshape(-1, *self.output_shape)  # (n, rows, cols, filters)
 
@@ -174,14 +173,11 @@ class Conv2D(Layer):
 
 
 def _pad(x: Array, row_slide: Slide, col_slide: Slide, value: float) -> Array:
-    """Return maps (n, height, width, channels) with the slides' padding around, each cell `value`.
-
-    Without padding, this is x itself.
-    """
+    """Return maps x (n, height, width, channels) with padding around, each cell `value`."""
     top, bottom = row_slide.before, row_slide.after
     left, right = col_slide.before, col_slide.after
     if not (top or bottom or left or right):
-        return x
+        return x  # there is no padding
     n, height, width, channels = x.shape
     padded_shape = (n, top + height + bottom, left + width + right, channels)
     padded = np.full(padded_shape, value, x.dtype)  # (n, padded height, padded width, channels)

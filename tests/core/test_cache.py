@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import cache
+from core import cache, memo
 from core.dataset import to_input
 from core.models import model_files
 from core.models.model_folder import ModelFolder
@@ -41,7 +41,7 @@ def test_nothing_shared_can_be_changed() -> None:
 def test_a_class_that_joins_at_once_waits_for_one_computation() -> None:
     calls = []
 
-    @cache._shared(1)
+    @memo.shared(1)
     def slow(argument: int) -> object:
         calls.append(argument)
         time.sleep(0.05)

@@ -9,7 +9,7 @@ import pytest
 
 from server import static_files
 from tests.harness.answer import Answer
-from tests.harness.server import APP, Server
+from tests.harness.server import APP, EMPTY, Server
 from tests.harness.student import Student
 
 GZIP = {"Accept-Encoding": "gzip, deflate, br, zstd"}
@@ -17,8 +17,8 @@ GZIP = {"Accept-Encoding": "gzip, deflate, br, zstd"}
 
 @pytest.fixture(scope="module")
 def before() -> dict[str, Answer]:
-    """Streamlit's own answers, from a process whose first page nobody has opened."""
-    with Server(APP) as server:
+    """Streamlit's own answers, from a process that runs another app."""
+    with Server(EMPTY) as server:
         return {path: Answer(server.url, path, **GZIP) for path in static_files._files()}
 
 
