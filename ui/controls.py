@@ -25,13 +25,21 @@ from ui.state import (
     DEFAULT_MODEL,
     PARAMETERS,
     TEST_IMAGES,
+    note_whole_number,
     read,
     read_number,
     set_parameters,
     show,
     whole_number,
 )
-from ui.widgets import BOUND, number_input, refuse_number, segments, selectbox, take_choice
+from ui.widgets import (
+    number_input,
+    refuse_number,
+    segments,
+    selectbox,
+    slider,
+    take_choice,
+)
 
 TRAIN_IMAGES = 60_000
 MIN_EXAMPLES, MAX_EXAMPLES = 2, 5
@@ -50,7 +58,23 @@ def image_index() -> int:
     """Return the index of the chosen test image, 0–9999; draw the controls that change it."""
     wrong = read_number("image", 0, TEST_IMAGES - 1).wrong
     help_text = "0 to 9999. − and +, or the arrow keys ↓ and ↑, go to the previous and next image."
-    index = number_input("image", "Test image", 0, TEST_IMAGES - 1, help_text)
+    # In the frame, which has it on every page, a widget may be bound: Streamlit replaces the entry of
+    # the history itself. A float input, because Streamlit 1.67 fails on ?image=inf in an integer one.
+    index = int(
+        st.number_input(
+            "Test image",
+            min_value=0.0,
+            max_value=TEST_IMAGES - 1.0,
+            value=float(DEFAULT_IMAGE),
+            step=1.0,
+            format="%.0f",
+            key="image",
+            help=help_text,
+            bind="query-params",
+            persist_state="session",
+        )
+    )
+    note_whole_number("image")
     st.button("Random image", key="random", on_click=_random_image, width="stretch")
     st.menu_button(
         "Next of a class",
@@ -235,8 +259,7 @@ def example_count() -> int:
     """Return the number of images of each class to compare."""
     limits = MIN_EXAMPLES, MAX_EXAMPLES
     wrong = read_number("examples", *limits).wrong
-    default = int(PARAMETERS["examples"].default)
-    count = st.slider("Images of each", *limits, default, key="examples", **BOUND)
+    count = slider("examples", "Images of each", *limits)
     if wrong is not None:
         first, last = limits
         refuse(f"Images of each class are {first} to {last}, not {quoted(wrong)}: showing {count}.")

@@ -22,8 +22,8 @@ class Parameter(NamedTuple):
     """A parameter of the URL.
 
     `owner` changes it: "browser" is a component's JavaScript; "server" a widget's or a chart's
-    callback, one step of the browser's history; "stepped" a widget that Streamlit binds to the URL,
-    where each step replaces the history entry. `default` stays out of the URL; "" where it depends
+    callback, one step of the browser's history; "stepped" a number, where each step replaces the
+    entry of the history. `default` stays out of the URL; "" where it depends
     on the model.
     """
 
@@ -78,14 +78,17 @@ class UrlReading:
         checked: Parameters that controls have read on the page in view, kept in the session.
         is_new_page: Whether the browser shows another page than before, or came by its history.
         superfluous: Values of the URL that it does not need, because they are not valid or the
-            default, by parameter: the value, and what to replace it by ("" takes it out).
+            default, by parameter: the value (None for whatever it is), and what to replace it by
+            ("" takes it out).
+        defaults: Defaults that depend on the model, by parameter.
     """
 
     checked: set[str] = field(
         default_factory=lambda: st.session_state.setdefault("checked_parameters", set())
     )
     is_new_page: bool = False
-    superfluous: dict[str, tuple[str, str]] = field(default_factory=dict)
+    superfluous: dict[str, tuple[str | None, str]] = field(default_factory=dict)
+    defaults: dict[str, str] = field(default_factory=dict)
 
 
 class Text(NamedTuple):
@@ -171,6 +174,8 @@ def read(
     wrong = next((value for value in given if value and not is_valid(value)), None)
     is_first = key not in reading.checked
     reading.checked.add(key)
+    if default is not None and default != PARAMETERS[key].default:
+        reading.defaults[key] = default
     if given and (not is_valid(text) or text in ("", default, PARAMETERS[key].default)):
         reading.superfluous[key] = (text, replacement)
     return Text(text if text and is_valid(text) else None, wrong if is_first else None)
@@ -202,7 +207,34 @@ def note_whole_number(key: str) -> None:
         reading.superfluous[key] = (text, text.removesuffix(".0"))
 
 
-def show(key: str, value: str) -> None:
+def note_step(key: str, number: int) -> None:
+    """Note the new number of a stepped parameter.
+
+    It counts until the URL has it: `navigation.js` replaces the entry of the history, which
+    `st.query_params` cannot do.
+    """
+    st.session_state[f"{key}_step"] = (st.query_params.get(key, ""), number)
+
+
+def stepped_number(key: str, low: int, high: int) -> int:
+    """Return a stepped parameter, a whole number in a range."""
+    text, reading = read_number(key, low, high).valid, _reading.get()
+    number = int(float(text or PARAMETERS[key].default))
+    step = st.session_state.get(f"{key}_step")
+    if step is None:
+        return number
+    url_text, new = step
+    is_seen = url_text != st.query_params.get(key, "")
+    if is_seen or (reading and reading.is_new_page) or not low <= new <= high:
+        del st.session_state[f"{key}_step"]
+        return number
+    if reading:
+        default = PARAMETERS[key].default
+        reading.superfluous[key] = (None, "" if str(new) == default else str(new))
+    return int(new)
+
+
+def show(key: str, value: str | int) -> None:
     """Let the widget that is drawn next show what the URL says.
 
     On a new page it is a new widget, and the session still has the value of the one before.

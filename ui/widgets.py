@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal, TypedDict
 
 import streamlit as st
 
 from ui.refusals import quoted, refuse
-from ui.state import PARAMETERS, note_whole_number, read, set_parameters, show
+from ui.state import PARAMETERS, note_step, read, set_parameters, show, stepped_number
 
 
-class Bound(TypedDict):
-    """Arguments of a widget that Streamlit binds to the URL."""
-
-    bind: Literal["query-params"]
-    persist_state: Literal["session"]
-
-
-# Of the owner "stepped": Streamlit replaces the history entry with each step.
-BOUND: Bound = {"bind": "query-params", "persist_state": "session"}
-
-
-def number_input(key: str, title: str, low: int, high: int, help_text: str | None = None) -> int:
-    """Draw an input for a whole number; Streamlit replaces the history entry with each step."""
-    # A float input, though the number is whole: Streamlit 1.67 fails on ?image=inf in an integer
-    # input, and gives the default for it in a float input.
-    default = float(PARAMETERS[key].default)
-    number = st.number_input(
+def number_input(key: str, title: str, low: int, high: int) -> int:
+    """Draw an input for a whole number; each step replaces the entry of the browser's history."""
+    number = stepped_number(key, low, high)
+    show(key, number)
+    st.number_input(
         title,
-        min_value=float(low),
-        max_value=float(high),
-        value=default,
-        step=1.0,
-        format="%.0f",
+        min_value=low,
+        max_value=high,
+        step=1,
         key=key,
-        help=help_text,
-        **BOUND,
+        on_change=take_step,
+        args=(key,),
     )
-    note_whole_number(key)
-    return int(number)
+    return number
+
+
+def slider(key: str, title: str, low: int, high: int) -> int:
+    """Draw a slider for a whole number; each step replaces the entry of the browser's history."""
+    number = stepped_number(key, low, high)
+    show(key, number)
+    st.slider(title, low, high, key=key, on_change=take_step, args=(key,))
+    return number
+
+
+def take_step(key: str) -> None:
+    """Note a widget's new number, which the browser then puts into the URL."""
+    number = st.session_state[key]
+    # What comes from a browser may be anything.
+    if isinstance(number, int | float) and math.isfinite(number):
+        note_step(key, int(number))
 
 
 def segments(

@@ -9,6 +9,12 @@ const REST_MS = 150; // without another choice before it goes into the URL
 // run, and drops one of them.
 const AFTER_CLICK_MS = 500;
 
+/** Whether Streamlit's requests carry the URL as it is; navigation.js sees to that. */
+const requestsCarryUrl = () => globalThis.seeTheFilters?.requestsCarryUrl;
+
+/** Lets Streamlit run the page for the URL, as after Back and Forward. */
+const showUrl = () => dispatchEvent(new PopStateEvent("popstate", { state: history.state }));
+
 export class Choice {
   #defaults;
   #limits;
@@ -17,6 +23,7 @@ export class Choice {
   #isDrawnByServer = false;
   #sent = []; // as text: the last choice that the server has answered, and those sent since
   #timer = null; // while the server has not been asked
+  #isUrlNewer = false; // than what Streamlit knows
 
   /**
    * @param defaults what is chosen first and stays out of the URL: a whole number or null by the name
@@ -63,6 +70,7 @@ export class Choice {
   /** Takes the choice from the URL, where Back, Forward or a link has brought another one. */
   takeFromUrl() {
     this.#wait(null);
+    this.#isUrlNewer = false;
     const given = new URL(location).searchParams;
     this.values = { ...this.values };
     for (const [name, limit] of Object.entries(this.#limits())) {
@@ -76,9 +84,11 @@ export class Choice {
 
   /** Writes the last choice into the URL, before anything else asks the server. */
   writeUrl() {
-    if (this.#timer === null) return;
-    this.#write(false);
-    this.#wait(AFTER_CLICK_MS);
+    if (this.#timer !== null) {
+      this.#write(false);
+      this.#wait(AFTER_CLICK_MS);
+    }
+    if (this.#isUrlNewer && !requestsCarryUrl()) showUrl();
   }
 
   get #text() {
@@ -99,7 +109,8 @@ export class Choice {
   #sendToServer() {
     if (this.#sent.length === 0 || this.#text === this.#sent.at(-1)) return;
     this.#sent.push(this.#text);
-    this.#send(this.values);
+    if (requestsCarryUrl()) this.#send(this.values);
+    else showUrl();
   }
 
   #write(isStep) {
@@ -109,6 +120,7 @@ export class Choice {
       else url.searchParams.set(name, value);
     }
     if (url.href === location.href) return;
+    this.#isUrlNewer = true;
     if (isStep) history.pushState({}, "", url);
     else history.replaceState({}, "", url);
   }

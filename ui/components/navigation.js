@@ -2,6 +2,9 @@
 // do: the document is not loaded again, all parameters of the view stay, and each link is one step of
 // the browser's history.
 
+// What stays out of the URL, by parameter. navigation.py puts the constant DEFAULTS before this text.
+let defaults = DEFAULTS;
+
 // The app's own folder: each page is a file in it, the first one is the folder itself.
 const folder = () => location.pathname.replace(/[^/]*$/, "");
 
@@ -21,14 +24,15 @@ const pageOf = (url) =>
 // The address that the page gave a link, by link, and the one that it was completed to.
 const addresses = new WeakMap();
 
-/** Returns the link's URL with the other parameters of the view; an empty one takes one out. */
+/** Returns the link's URL with the other parameters of the view; an empty one takes one out, as does
+ * a default. */
 function withView(link) {
   const known = addresses.get(link);
   const own = known?.completed === link.href ? known.own : link.href;
   const url = new URL(own, document.baseURI);
   const parameters = new URLSearchParams(location.search);
   for (const [name, value] of url.searchParams) {
-    if (value === "") parameters.delete(name);
+    if (value === "" || value === defaults[name]) parameters.delete(name);
     else parameters.set(name, value);
   }
   url.search = parameters;
@@ -71,17 +75,34 @@ function complete(event) {
 function replaceSuperfluous(superfluous) {
   const url = new URL(location);
   for (const [name, [value, replacement]] of Object.entries(superfluous)) {
-    if (url.searchParams.getAll(name).at(-1) !== value) continue;
+    if (value !== null && url.searchParams.getAll(name).at(-1) !== value) continue;
     if (replacement === "") url.searchParams.delete(name);
     else url.searchParams.set(name, replacement);
   }
   if (url.href !== location.href) history.replaceState(history.state, "", url);
 }
 
+/**
+ * Lets each request carry the URL's parameters. Streamlit 1.67 carries those that it wrote itself last,
+ * and not what a component has written since. Its public way, a "popstate" event, costs a run of the
+ * whole page; choice.js takes it if this one fails.
+ */
+function sendUrlWithRequests() {
+  const root = document.querySelector("[data-testid=stApp]");
+  const key = Object.keys(root ?? {}).find((name) => name.startsWith("__reactFiber$"));
+  let fiber = root?.[key];
+  while (fiber && typeof fiber.stateNode?.getQueryString !== "function") fiber = fiber.return;
+  if (fiber) fiber.stateNode.getQueryString = () => location.search.replace(/^\?/, "");
+  (globalThis.seeTheFilters ??= {}).requestsCarryUrl = Boolean(fiber);
+}
+
 const listeners = { click: follow, pointerdown: complete, focusin: complete };
 
 export default function ({ data }) {
-  replaceSuperfluous(JSON.parse(new TextDecoder().decode(data)).superfluous);
+  const view = JSON.parse(new TextDecoder().decode(data));
+  defaults = { ...DEFAULTS, ...view.defaults };
+  sendUrlWithRequests();
+  replaceSuperfluous(view.superfluous);
   for (const [kind, listener] of Object.entries(listeners)) {
     document.addEventListener(kind, listener, true); // the same listener is added once
   }

@@ -68,7 +68,9 @@ class View {
 
   /** Chooses a filter and the unit of its map that is pinned, {row, col} or null; Back undoes it. */
   pin(filter, unit) {
-    const { row, col } = unit ?? { row: null, col: null };
+    // A flat layer has no place to pin.
+    const place = this.network.isFlat(this.layer) ? null : unit;
+    const { row, col } = place ?? { row: null, col: null };
     this.choice.set({ filter, row, col }, true);
   }
 
