@@ -58,8 +58,8 @@ def image_index() -> int:
     """Return the index of the chosen test image, 0–9999; draw the controls that change it."""
     wrong = read_number("image", 0, TEST_IMAGES - 1).wrong
     help_text = "0 to 9999. − and +, or the arrow keys ↓ and ↑, go to the previous and next image."
-    # In the frame, which has it on every page, a widget may be bound: Streamlit replaces the entry of
-    # the history itself. A float input, because Streamlit 1.67 fails on ?image=inf in an integer one.
+    # Every page has this widget, so it may be bound: Streamlit replaces the entry of the history
+    # itself. A float input, because Streamlit 1.67 fails on ?image=inf in an integer one.
     index = int(
         st.number_input(
             "Test image",
