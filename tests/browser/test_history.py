@@ -270,7 +270,7 @@ def click_in_sheet(page: Page, places: list[float]) -> None:
     before = page.url
     box = canvas.bounding_box()
     assert box
-    while page.url == before:  # between two maps, a click does nothing
+    while page.evaluate("location.href") == before:  # between two maps, a click does nothing
         places = [(place + 0.0137) % 1 for place in places]
         page.mouse.click(box["x"] + places[0] * box["width"], box["y"] + places[1] * box["height"])
 
@@ -354,6 +354,39 @@ def test_stepping_the_gallery_and_the_examples_is_no_step(server: Server, visit:
     app.slider(page, "Images of each").press("ArrowRight")
     app.assert_parameters(page, examples=3)
     history.settled()
+
+
+def test_parts_and_pages_keep_what_was_stepped(server: Server, visit: Visit) -> None:
+    page = visit(f"{server.url}/dataset_gallery?split=train&page=3&train_image=7")
+    history = History(page)
+    history.settled()
+    segment(page, "test").click()
+    history.stepped()
+    app.click_in_navigation(page, "Class comparison")
+    history.stepped()
+    app.slider(page, "Images of each").press("ArrowRight")
+    app.assert_parameters(page, examples=3)
+    history.settled()
+    for part in ("all filters", "one filter"):
+        segment(page, part).click()
+        history.stepped()
+    expect(app.slider(page, "Images of each")).to_have_value("3")
+    app.click_in_navigation(page, "Dataset gallery")
+    history.stepped()
+    segment(page, "train").click()
+    history.stepped()
+    view = view_of(page.url)
+    assert (view["page"], view["train_image"], view["examples"]) == ("3", "7", "3")
+    for _ in range(3):
+        page.go_back()
+        history.moved(-1)
+
+
+def test_another_class_begins_on_a_page_that_it_has(server: Server, visit: Visit) -> None:
+    page = visit(f"{server.url}/dataset_gallery?page=100")
+    history = History(page)
+    app.select(page, "Class", "Bag")
+    history.stepped()
 
 
 def test_hovering_is_no_step(server: Server, visit: Visit) -> None:
