@@ -79,7 +79,7 @@ def _run(pages: Sequence[Page]) -> None:
         finally:
             _frame.reset(token)
             with st.sidebar:
-                navigation(reading.superfluous, reading.defaults)
+                navigation(page.url_path, reading.superfluous, reading.defaults)
 
 
 def _refuse_unknown_page() -> None:

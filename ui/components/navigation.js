@@ -4,6 +4,10 @@
 
 // What stays out of the URL, by parameter. navigation.py puts the constant DEFAULTS before this text.
 let defaults = DEFAULTS;
+let shownPage = null; // the page that the server has drawn last
+
+const REPEAT_AFTER_MS = 700;
+const MAX_REPEATS = 5;
 
 // The app's own folder: each page is a file in it, the first one is the folder itself.
 const folder = () => location.pathname.replace(/[^/]*$/, "");
@@ -45,8 +49,20 @@ function open(url) {
   if (url.href === location.href) return;
   const isOtherPage = url.pathname !== location.pathname;
   history.pushState({}, "", url);
-  dispatchEvent(new PopStateEvent("popstate", { state: {} }));
-  if (isOtherPage) toTop();
+  askForPage();
+  if (!isOtherPage) return;
+  toTop();
+  setTimeout(() => askAgain(url.href, MAX_REPEATS), REPEAT_AFTER_MS);
+}
+
+const askForPage = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+
+/** Asks once more if the page does not come: a menu that the click has closed may have asked the
+ * server for the earlier page a moment later. */
+function askAgain(href, repeats) {
+  if (location.href !== href || shownPage === pageOf(location) || repeats === 0) return;
+  askForPage();
+  setTimeout(() => askAgain(href, repeats - 1), REPEAT_AFTER_MS);
 }
 
 /** Scrolls whatever contains the page, and scrolls, to its top. */
@@ -62,7 +78,7 @@ function follow(event) {
   event.preventDefault();
   event.stopImmediatePropagation();
   const url = withView(link);
-  // A menu that this click closes asks the server for the page in view: this request comes after.
+  // A menu that this click closes asks the server for the page in view; this request comes after.
   setTimeout(() => open(url));
 }
 
@@ -101,6 +117,7 @@ const listeners = { click: follow, pointerdown: complete, focusin: complete };
 export default function ({ data }) {
   const view = JSON.parse(new TextDecoder().decode(data));
   defaults = { ...DEFAULTS, ...view.defaults };
+  shownPage = view.page;
   sendUrlWithRequests();
   replaceSuperfluous(view.superfluous);
   for (const [kind, listener] of Object.entries(listeners)) {

@@ -24,16 +24,19 @@ _navigation = st.components.v2.component(
 
 
 def navigation(
-    superfluous: Mapping[str, tuple[str | None, str]], defaults: Mapping[str, str]
+    page: str,
+    superfluous: Mapping[str, tuple[str | None, str]],
+    defaults: Mapping[str, str],
 ) -> None:
     """Start the component.
 
     Args:
+        page: Address of the page that is drawn, below the app's own.
         superfluous: Values of the URL to replace, by parameter: the value, None for whatever it
             is, and its replacement.
         defaults: Defaults that depend on the model, by parameter.
     """
     # The browser calls a component only with other data, and the same value may come again.
     number = time.monotonic_ns() if superfluous else 0
-    data = as_json(superfluous=superfluous, defaults=defaults, number=number)
+    data = as_json(page=page, superfluous=superfluous, defaults=defaults, number=number)
     _navigation(data=data, key="navigation")
