@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import cache, dataset
+from core import cache, dataset, memo
 from core.dataset import sources
 from core.models import attempts, model_folder
 from tests.pages.conftest import PAGES, Open, assert_sound, text
@@ -189,6 +189,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sources, "BUNDLED_DIR", folder)
     monkeypatch.setattr(cache, "split", dataset.load_split)
     monkeypatch.setattr(cache, "train_summary", dataset.load_train_summary)
+    monkeypatch.setattr(memo, "kept", lambda make, *_: make())
     return folder
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from markup.parser import HTMLParser
 
 from tests.harness.renamed import CARD, FOLDER, LAYERS
 from ui import card, markup
