@@ -32,7 +32,7 @@ const addresses = new WeakMap();
  * a default. */
 function withView(link) {
   const known = addresses.get(link);
-  const own = known?.completed === link.href ? known.own : link.href;
+  const own = known?.completed === link.href ? known.own : link.getAttribute("href");
   const url = new URL(own, document.baseURI);
   const parameters = new URLSearchParams(location.search);
   for (const [name, value] of url.searchParams) {
@@ -78,6 +78,7 @@ function follow(event) {
   event.preventDefault();
   event.stopImmediatePropagation();
   const url = withView(link);
+  link.setAttribute("href", addresses.get(link).own);
   // A menu that this click closes asks the server for the page in view; this request comes after.
   setTimeout(() => open(url));
 }
