@@ -130,7 +130,7 @@ def embedding_shown(page: Page, view: dict[str, str]) -> None:
 
 
 def ablation_shown(page: Page, view: dict[str, str]) -> None:
-    off = [word for word in re.split("[:,]", view["off"]) if word.isdecimal()]
+    off = [word for word in re.split("[:,;]", view["off"]) if word.isdecimal()]
     pressed = app.main(page).locator(".contact-sheet button[aria-pressed=true]")
     expect(pressed).to_have_count(len(off))
 
