@@ -1,4 +1,4 @@
-"""What the browser's JavaScript reads: a network, its outputs for an image, a map of images.
+"""Pack for the browser's JavaScript: a network, its outputs for an image, a map of images.
 
 First the length of the header in bytes (uint32), then the header (JSON, padded with spaces to a
 multiple of 4), then the arrays one after another, in the order of the header's "arrays", which has

@@ -60,7 +60,7 @@ def page(view: View) -> None:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared.
+    """The choices of the page: two classes and their images.
 
     Attributes:
         view: The model and the image in view.

@@ -67,7 +67,7 @@ def page(view: View) -> None:
 
 @dataclass(frozen=True)
 class Exploration:
-    """What is explored.
+    """The choices of the page: a layer and its colour scale.
 
     Attributes:
         view: The model and the image in view.
@@ -81,7 +81,7 @@ class Exploration:
 
     @property
     def is_flat(self) -> bool:
-        """Whether the layer has units and no maps."""
+        """True if the layer has units and no maps."""
         return len(self.layer.output_shape) == 1
 
     @property

@@ -1,1 +1,1 @@
-"""What one process needs to serve a class: queueing, patches, jobs, log."""
+"""Serve two hundred students from one process: queueing, patches, jobs, log."""

@@ -1,4 +1,4 @@
-"""What the server says of itself: a line when it starts, and a line for each visit.
+"""Server log: a line when it starts, and a line for each visit.
 
 Lines are `key=value` words (logfmt): a lecturer reads them in the terminal as they are, `grep` and
 `sort` count them, and log collectors take them apart. JSON would serve only the last of these.

@@ -1,4 +1,4 @@
-"""How the process keeps memory that it may need again."""
+"""Limit the memory that the process keeps when it needs it no more."""
 
 from __future__ import annotations
 

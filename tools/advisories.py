@@ -1,4 +1,4 @@
-"""What is known against the releases that we pin: `python -m tools.advisories`.
+"""Look up advisories for the pinned releases: `python -m tools.advisories`.
 
 Asks the package index what `pip-audit` asks it: for security advisories, and for releases that
 their authors withdrew ("yanked"). A mirror may know less than PyPI itself, and then `pip-audit`

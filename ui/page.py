@@ -1,4 +1,4 @@
-"""What the frame has to know of a page."""
+"""Describe a page to the frame: name, title, function."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ DEFAULT_IMAGE = int(PARAMETERS["image"].default)  # the tutorial's worked exampl
 
 @dataclass
 class UrlReading:
-    """What a script run has read of the URL.
+    """Values of the URL that a script run has read.
 
     Attributes:
         checked: Parameters that controls have read on the page in view, kept in the session.

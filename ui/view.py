@@ -1,4 +1,4 @@
-"""What all pages look at: a model, a test image, and what is known about the model."""
+"""The view of all pages: a model, a test image, and the insights of the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well filters separate two classes and what their absence costs, in words, as HTML."""
+"""Sentences on how well filters separate two classes, and what their absence costs; HTML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Vega-Lite specifications share: their type, and their data as Arrow."""
+"""Parts that the Vega-Lite specifications share: their type, and their data as Arrow."""
 
 from __future__ import annotations
 
