@@ -540,6 +540,15 @@ def test_with_a_menu_open_a_link_leads_to_its_page(
         expect(body).to_have_count(0)
 
 
+def test_on_a_phone_a_link_of_the_drawer_closes_it(server: Server, visit: Visit) -> None:
+    page = visit(server.url, viewport={"width": 390, "height": 844})
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_test_id("stSidebarNavLink").filter(has_text="Map of images").click()
+    expect(page).to_have_url(re.compile("/embedding"))
+    expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true")
+    expect(page.get_by_role("heading", name="Map of images")).to_be_in_viewport()
+
+
 def test_an_unknown_page_is_named_on_the_first_page(server: Server, visit: Visit) -> None:
     page = visit(f"{server.url}/nosuchpage?image=42")
     note = app.main(page).get_by_text("There is no page “nosuchpage”: showing Home.")

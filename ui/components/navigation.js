@@ -6,6 +6,7 @@
 let defaults = DEFAULTS;
 let shownPage = null; // the page that the server has drawn last
 
+const DRAWER_BELOW_PX = 768; // Streamlit's sidebar covers the page of narrower windows
 const REPEAT_AFTER_MS = 700;
 const MAX_REPEATS = 5;
 
@@ -71,6 +72,12 @@ function toTop() {
   for (; element; element = element.parentElement) element.scrollTo?.({ top: 0 });
 }
 
+/** Closes the sidebar after a link in it, where it covers the page, as Streamlit's own links do. */
+function closeDrawer(link) {
+  if (innerWidth >= DRAWER_BELOW_PX || !link.closest("[data-testid=stSidebar]")) return;
+  document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click();
+}
+
 function follow(event) {
   if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   const link = linkOf(event);
@@ -81,6 +88,7 @@ function follow(event) {
   link.setAttribute("href", addresses.get(link).own);
   // A menu that this click closes asks the server for the page in view; this request comes after.
   setTimeout(() => open(url));
+  closeDrawer(link);
 }
 
 /** Completes a link's own address, for a new tab or to be copied. */
