@@ -1,4 +1,4 @@
-"""How soon a fresh process shows its first page, and how much memory all pages take.
+"""Measure how soon a fresh process shows its first page, and the memory that all pages take.
 
 `python -m benchmarks.cold_start [--quick]`
 """
@@ -29,7 +29,7 @@ MAX_MEGABYTES = 350.0
 
 @dataclass
 class Start:
-    """What one fresh process took."""
+    """Time and memory of one fresh process."""
 
     healthy: float
     first_join: float

@@ -1,4 +1,4 @@
-"""What a moving pointer costs in the microscope, in a real Chromium.
+"""Measure the cost of a moving pointer in the microscope, in a real Chromium.
 
     python -m benchmarks.hover
 

@@ -54,7 +54,7 @@ MOST_GROWTH = 1.05  # of the memory, from the third minute to the last
 
 
 class Taken(NamedTuple):
-    """What a student did."""
+    """An action of a student, and its latency."""
 
     what: str
     at: float
@@ -66,7 +66,7 @@ class Taken(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What the server's process took in one second."""
+    """CPU and memory of the server's process in one second."""
 
     cpu: float
     """A share of a core."""
@@ -76,7 +76,7 @@ class Load(NamedTuple):
 
 @dataclass(frozen=True)
 class Lecture:
-    """What came of it."""
+    """Measurements of one simulated lecture."""
 
     students: int
     taken: list[Taken]
@@ -85,7 +85,7 @@ class Lecture:
 
     @property
     def seconds(self) -> int:
-        """How long it took."""
+        """Return the length of the lecture."""
         return len(self.load)
 
     @property
@@ -104,7 +104,7 @@ class Lecture:
         return np.quantile(fine, (0.5, 0.95, 0.99)).tolist() if fine else [np.nan] * 3
 
     def problems(self, problem: str, what: Sequence[str]) -> int:
-        """How many there were."""
+        """Return the number of actions with a problem."""
         return sum(each.problem == problem and each.what in what for each in self.taken)
 
     @property
@@ -234,7 +234,7 @@ def latencies(found: Lecture) -> str:
 
 
 def bounds(found: Lecture) -> str:
-    """What was asked for, and whether it holds."""
+    """Return the bounds, and whether each holds."""
     every = [each for kinds in found.kinds.values() for each in kinds]
     median, p95, _ = found.quantiles(found.kinds["all moves"])
     asked = [

@@ -1,4 +1,4 @@
-"""What one move of a control costs: `python -m benchmarks.move [--quick] [--no-browser]`.
+"""Measure the cost of one move of a control: `python -m benchmarks.move [--quick] [--no-browser]`.
 
 Three servers, each a process of its own: this app, an empty page with one slider (the floor), and
 the peer, a direct port of the tutorial. A simulated student moves their controls in turn, so that a
@@ -297,7 +297,7 @@ class Shown(NamedTuple):
 
 
 def _press(browser: Browser, server: Server, scene: Scene, presses: int) -> Shown:
-    """How long a key press on the slider takes to show."""
+    """Measure how long a key press on the slider takes to show."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_default_timeout(90_000)
     page.add_init_script(_LISTEN)

@@ -1,4 +1,4 @@
-"""What a simulated student does on the app's pages, and on those of the direct port."""
+"""Actions of a simulated student on the app's pages, and on those of the direct port."""
 
 from __future__ import annotations
 

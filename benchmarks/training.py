@@ -1,4 +1,4 @@
-"""What the recipes bring: how soon the tutorial's accuracy is reached, and how good they end.
+"""Measure the recipes: how soon the tutorial's accuracy is reached, and how good they end.
 
     python -m benchmarks.training fast     time of `fast` over that of `tutorial`, three seeds
     python -m benchmarks.training tuned    test accuracy of a recipe, three seeds

@@ -37,7 +37,7 @@ KNOWN_BAD = ("pycrypto", "2.6.1")
 
 @dataclass(frozen=True)
 class Answer:
-    """What an index tells of a release; None for what it does not tell."""
+    """Statements of an index about a release; None for what it does not state."""
 
     advisories: tuple[str, ...] | None
     yanked: bool | None

@@ -1,1 +1,1 @@
-"""What all commands share: exit status, interrupts, progress."""
+"""Code that all commands share: exit status, interrupts, progress."""

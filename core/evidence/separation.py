@@ -1,4 +1,4 @@
-"""How well each filter separates two classes, and what switching it off costs their accuracy."""
+"""Separation of two classes by each filter, and the accuracy lost when it is switched off."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST_IMAGES = 6
 
 @dataclass(frozen=True, eq=False)
 class Separation:
-    """How well the F filters of a convolution separate two classes, and the cost without each.
+    """Separation of two classes by the F filters of a convolution, and the cost without each.
 
     Attributes:
         auc: (F,), the share of pairs, an image of the first class and one of the second, in which

@@ -1,4 +1,4 @@
-"""How far the computation of a model's insights is, as a file that other processes read.
+"""Report the progress of a model's insights in a file that other processes read.
 
 The command that computes them writes `.measuring` into the model folder; the app shows its number.
 """

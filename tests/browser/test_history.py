@@ -155,21 +155,21 @@ class History:
         self.page = page
         self.at, self.urls = entries(page)
 
-    def stepped(self) -> None:
+    def assert_stepped(self) -> None:
         """Wait for one entry more, after which there is none."""
         self._wait(self.at + 1, self.at + 2)
         self.urls = [*self.urls[: self.at + 1], self.page.url]
         self.at += 1
-        self.settled()
+        self.assert_settled()
 
-    def moved(self, delta: int) -> None:
+    def assert_moved(self, delta: int) -> None:
         """Wait until Back or Forward has led to another entry."""
         self.at += delta
         self._wait(self.at, len(self.urls))
         assert self.page.url == self.urls[self.at]
-        self.settled()
+        self.assert_settled()
 
-    def settled(self) -> None:
+    def assert_settled(self) -> None:
         """Wait until the page shows the URL; only the entry in view may have been replaced."""
         assert_shown(self.page)
         at, urls = entries(self.page)
@@ -281,7 +281,7 @@ def test_each_choice_is_one_step_and_shown(server: Server, visit: Visit, seed: i
     pages = list(app.PAGES)
     page = visit(f"{server.url}/{pages[(3 + seed) % len(pages)]}")
     history = History(page)
-    history.settled()
+    history.assert_settled()
     walk: list[str] = []
     try:
         for _ in range(STEPS):
@@ -290,13 +290,13 @@ def test_each_choice_is_one_step_and_shown(server: Server, visit: Visit, seed: i
                 delta = rng.choice(moves)
                 walk.append(f"move {delta}")
                 (page.go_back if delta < 0 else page.go_forward)(wait_until="commit")
-                history.moved(delta)
+                history.assert_moved(delta)
             else:
                 offered = choices(page, rng)
                 name = rng.choice(list(offered))
                 walk.append(name)
                 offered[name]()
-                history.stepped()
+                history.assert_stepped()
     except BaseException as error:
         error.add_note("\n".join(["walk:", *walk, "urls:", *history.urls, f"at {history.at}"]))
         raise
@@ -326,7 +326,7 @@ def test_dragging_the_filter_is_no_step(server: Server, visit: Visit, address: s
     history = History(page)
     drag(page, app.slider(page, "Filter"), [0.02, 0.6, 0.3])
     app.assert_parameters(page, filter=app.slider(page, "Filter").input_value())
-    history.settled()
+    history.assert_settled()
 
 
 def test_stepping_the_image_is_no_step(server: Server, visit: Visit) -> None:
@@ -335,12 +335,12 @@ def test_stepping_the_image_is_no_step(server: Server, visit: Visit) -> None:
     for image in (2001, 2002, 2003):
         app.sidebar(page).get_by_role("button", name="Increment").click()
         app.assert_parameters(page, image=image, filter=3)
-        history.settled()
+        history.assert_settled()
     box = app.sidebar(page).get_by_label("Test image", exact=True)
     for image in (2002, 2001):
         box.press("ArrowDown")
         app.assert_parameters(page, image=image)
-        history.settled()
+        history.assert_settled()
 
 
 def test_stepping_the_gallery_and_the_examples_is_no_step(server: Server, visit: Visit) -> None:
@@ -348,45 +348,45 @@ def test_stepping_the_gallery_and_the_examples_is_no_step(server: Server, visit:
     history = History(page)
     app.main(page).get_by_role("button", name="Increment").first.click()
     app.assert_parameters(page, page=2)
-    history.settled()
+    history.assert_settled()
     app.click_in_navigation(page, "Class comparison")
-    history.stepped()
+    history.assert_stepped()
     app.slider(page, "Images of each").press("ArrowRight")
     app.assert_parameters(page, examples=3)
-    history.settled()
+    history.assert_settled()
 
 
 def test_parts_and_pages_keep_what_was_stepped(server: Server, visit: Visit) -> None:
     page = visit(f"{server.url}/dataset_gallery?split=train&page=3&train_image=7")
     history = History(page)
-    history.settled()
+    history.assert_settled()
     segment(page, "test").click()
-    history.stepped()
+    history.assert_stepped()
     app.click_in_navigation(page, "Class comparison")
-    history.stepped()
+    history.assert_stepped()
     app.slider(page, "Images of each").press("ArrowRight")
     app.assert_parameters(page, examples=3)
-    history.settled()
+    history.assert_settled()
     for part in ("all filters", "one filter"):
         segment(page, part).click()
-        history.stepped()
+        history.assert_stepped()
     expect(app.slider(page, "Images of each")).to_have_value("3")
     app.click_in_navigation(page, "Dataset gallery")
-    history.stepped()
+    history.assert_stepped()
     segment(page, "train").click()
-    history.stepped()
+    history.assert_stepped()
     view = view_of(page.url)
     assert (view["page"], view["train_image"], view["examples"]) == ("3", "7", "3")
     for _ in range(3):
         page.go_back()
-        history.moved(-1)
+        history.assert_moved(-1)
 
 
 def test_another_class_begins_on_a_page_that_it_has(server: Server, visit: Visit) -> None:
     page = visit(f"{server.url}/dataset_gallery?page=100")
     history = History(page)
     app.select(page, "Class", "Bag")
-    history.stepped()
+    history.assert_stepped()
 
 
 def test_hovering_is_no_step(server: Server, visit: Visit) -> None:
@@ -401,7 +401,7 @@ def test_hovering_is_no_step(server: Server, visit: Visit) -> None:
     expect(title).not_to_have_text(shown)
     page.mouse.move(5, 5)
     expect(title).to_have_text(shown)
-    history.settled()
+    history.assert_settled()
     assert page.url == url
 
 
@@ -414,7 +414,7 @@ def test_playing_is_no_step(server: Server, visit: Visit, address: str) -> None:
     page.wait_for_function("/[?&]epoch=\\d/.test(location.search)")  # for less than a second
     expect(page.get_by_role("button", name="▶ play")).to_be_visible()  # it has come to the end
     expect(page).to_have_url(before)
-    history.settled()
+    history.assert_settled()
 
 
 # --- pages and links ------------------------------------------------------------------------------
@@ -471,16 +471,16 @@ def test_a_thumbnail_keeps_all_other_choices(server: Server, visit: Visit) -> No
     assert number
     first.click()
     expect(page).to_have_url(re.compile("/filter_explorer"))
-    history.stepped()
+    history.assert_stepped()
     for expected in (number[0], "3"):
         view = view_of(page.url)
         assert {name: view[name] for name in kept} == kept
         assert view["image"] == expected
         if expected != "3":
             app.click_in_navigation(page, "Dataset gallery")
-            history.stepped()
+            history.assert_stepped()
             page.get_by_role("link", name="image 3, Trouser").click()
-            history.stepped()
+            history.assert_stepped()
     app.go_to(page, "Class comparison")
     app.assert_comparison(page, 5)
     expect(page.get_by_role("combobox", name="Second class")).to_have_value("6 Shirt")
@@ -514,11 +514,11 @@ def test_a_link_to_the_view_itself_is_no_step(server: Server, visit: Visit) -> N
     history = History(page)
     link = app.main(page).get_by_role("link", name="As in the tutorial: test image 2000")
     link.click()
-    history.settled()
+    history.assert_settled()
     app.sidebar(page).get_by_role("button", name="Random image").click()
-    history.stepped()
+    history.assert_stepped()
     link.click()
-    history.stepped()
+    history.assert_stepped()
     assert urlsplit(page.url).query == "filter=7"
 
 
@@ -536,7 +536,7 @@ def test_with_a_menu_open_a_link_leads_to_its_page(
         expect(body.get_by_test_id(content).first).to_be_visible()
         app.wait_until_idle(page)
         app.click_in_navigation(page, title)
-        history.stepped()
+        history.assert_stepped()
         expect(body).to_have_count(0)
 
 
@@ -547,6 +547,7 @@ def test_on_a_phone_a_link_of_the_drawer_closes_it(server: Server, visit: Visit)
     expect(page).to_have_url(re.compile("/embedding"))
     expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "true")
     expect(page.get_by_role("heading", name="Map of images")).to_be_in_viewport()
+    assert urlsplit(page.url).path == "/embedding"
 
 
 def test_an_unknown_page_is_named_on_the_first_page(server: Server, visit: Visit) -> None:
@@ -580,7 +581,7 @@ def test_a_click_right_after_a_drag_is_not_lost(server: Server, visit: Visit, ad
         # The drag has replaced the entry before.
         history.urls[history.at] = entries(page)[1][history.at]
         assert view_of(history.urls[history.at])["filter"] == filter_
-        history.stepped()
+        history.assert_stepped()
         assert view_of(page.url)["filter"] == filter_
 
 
